@@ -1,0 +1,103 @@
+"""Every exception that Backchannel raises on purpose.
+
+    BackchannelError
+    ├── UsageError              a person asked for something that does not exist or does not fit
+    ├── LocalProtocolError      our own code broke a contract: a bug here
+    ├── RemoteProtocolError     the peer sent what its protocol forbids
+    ├── ConnectError            a connection could not be made: says the stage and the remedy
+    │   └── AuthError           the peer refused who we are
+    ├── ConnectionLost          an open connection ended before its time
+    ├── ListenError             a server could not take its address
+    ├── AudioFileError          a file is not audio that we can read
+    ├── MissingComponentError   an optional component is not installed
+    ├── SpeechError             speech could not be heard or made
+    ├── SteerRefused            the agent cannot take this change into its running work
+    └── RecordingError          a recording cannot be read
+
+The first split is whose fault it was. Each text is a sentence for a person without a traceback: what was expected,
+what came, and what to do.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AudioFileError",
+    "AuthError",
+    "BackchannelError",
+    "ConnectError",
+    "ConnectionLost",
+    "ListenError",
+    "LocalProtocolError",
+    "MissingComponentError",
+    "RecordingError",
+    "RemoteProtocolError",
+    "SpeechError",
+    "SteerRefused",
+    "UsageError",
+]
+
+
+class BackchannelError(Exception):
+    """Base of all errors that Backchannel raises on purpose."""
+
+
+class UsageError(BackchannelError):
+    """A person's request names a thing that does not exist, or combines things that do not fit."""
+
+
+class LocalProtocolError(BackchannelError):
+    """Our own code called a machine in a way its contract forbids."""
+
+
+class RemoteProtocolError(BackchannelError):
+    """The peer sent something its protocol forbids."""
+
+
+class ConnectError(BackchannelError):
+    """A connection could not be made."""
+
+    def __init__(self, *, stage: str, target: str, reason: str, remedy: str, status: int | None = None) -> None:
+        super().__init__(stage, target, reason, remedy, status)
+        self.stage = stage
+        """Where it stopped: `address`, `proxy`, `connect`, `tls` or `handshake`."""
+        self.target = target
+        """The address as a person would recognise it, without credentials."""
+        self.reason = reason
+        self.remedy = remedy
+        self.status = status
+        """The HTTP status of a refused handshake, where there was one."""
+
+    def __str__(self) -> str:
+        return f"{self.stage} failed for {self.target}: {self.reason}; {self.remedy}"
+
+
+class AuthError(ConnectError):
+    """The peer refused who we are (401 or 403)."""
+
+
+class ConnectionLost(BackchannelError):
+    """An open connection ended before its time."""
+
+
+class ListenError(BackchannelError):
+    """A server could not take its address."""
+
+
+class AudioFileError(BackchannelError):
+    """A file is not audio that we can read; the text says what was found."""
+
+
+class MissingComponentError(BackchannelError):
+    """An optional component is not installed; the text says how to get it."""
+
+
+class SpeechError(BackchannelError):
+    """Speech could not be heard or made."""
+
+
+class SteerRefused(BackchannelError):
+    """The agent cannot take this change into its running work; the text says why, fit to be spoken."""
+
+
+class RecordingError(BackchannelError):
+    """A recording cannot be read; the text names the line."""
