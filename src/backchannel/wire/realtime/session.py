@@ -1,0 +1,84 @@
+"""What a realtime session is told about itself: instructions, voice, modality, tools."""
+
+from __future__ import annotations
+
+import enum
+from typing import Final, TypeAlias
+
+import msgspec
+
+__all__ = ["TOOLS", "Modality", "SessionSettings", "Tool", "ToolParameter"]
+
+
+class Modality(enum.Enum):
+    """What the voice answers in."""
+
+    AUDIO = "audio"
+    TEXT = "text"
+
+
+class ToolParameter(msgspec.Struct, frozen=True, kw_only=True):
+    """One parameter of a tool, a required string."""
+
+    name: str
+    description: str
+
+
+class Tool(msgspec.Struct, frozen=True, kw_only=True):
+    """A function that the voice may call."""
+
+    name: str
+    description: str
+    parameter: ToolParameter | None = None
+
+
+class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of one session."""
+
+    instructions: str
+    voice: str
+    modality: Modality = Modality.AUDIO
+    tools: tuple[Tool, ...] = ()
+
+
+_ToolTable: TypeAlias = dict[str, Tool]
+
+TOOLS: Final[_ToolTable] = {
+    tool.name: tool
+    for tool in (
+        Tool(
+            name="background_agent",
+            description=(
+                "Hand something to the background agent, who has the user's project at hand and does the work. Call"
+                " this for every request, question or remark about the project or the work, unless another tool fits"
+                " exactly. Pass on what the user said in the user's own words: add nothing, leave nothing out, do not"
+                " interpret. When no task is running this starts one. While a task is running the same call changes or"
+                " extends it, so use it too for corrections and for things to be done later or next."
+            ),
+            parameter=ToolParameter(name="prompt", description="What the user asks for, in the user's own words."),
+        ),
+        Tool(
+            name="remain_silent",
+            description=(
+                "Say nothing this time. Choose it after a message that was only for your information, when an update is"
+                " not worth interrupting for, or when what was heard was not meant for you. Nothing is shown or heard."
+            ),
+        ),
+        Tool(
+            name="agent_status",
+            description=(
+                "Look up what the background agent is doing right now. Choose it when the user asks how the work is"
+                " going or whether it is done; it does not disturb the work. Answer from what it returns."
+            ),
+        ),
+        Tool(
+            name="stop_agent",
+            description=(
+                "Stop the task that the background agent is working on. Choose it when the user wants the work to stop:"
+                " stop, cancel that, never mind."
+            ),
+        ),
+    )
+}
+"""The tools of the voice by name, in the order in which they are offered. The names and the parameter's name are part
+of the protocol (realtime.md 1.7); the descriptions are ours."""

@@ -1,0 +1,46 @@
+"""Estimated tokens, and cutting a text in its middle so that it fits a budget of them.
+
+A token is estimated as 4 bytes of UTF-8. Source: realtime.md 9.1 and 9.6 (the form of autumn 2026: the marker is part
+of the budget).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["BYTES_PER_TOKEN", "estimate_tokens", "truncate_middle"]
+
+BYTES_PER_TOKEN: Final = 4
+
+
+def estimate_tokens(text: str) -> int:
+    """How many tokens a text is taken for."""
+    return -(-_size(text) // BYTES_PER_TOKEN)
+
+
+def truncate_middle(text: str, *, max_tokens: int) -> str:
+    """The text itself when it fits, else its head and tail around a marker that says how much is missing.
+
+    The result is never longer than the budget and no character is cut. A budget too small for the marker gives an
+    empty text.
+    """
+    max_bytes = max_tokens * BYTES_PER_TOKEN
+    data = text.encode("utf-8", "replace")
+    if len(data) <= max_bytes:
+        return text
+    # The marker's length depends on the number in it, and the number on the marker's length: start from the most
+    # that could be removed, whose marker is the longest.
+    room = max_bytes - _size(_marker(len(data)))
+    if room < 0:
+        return ""
+    head = data[: room // 2].decode("utf-8", "ignore")
+    tail = data[len(data) - (room - room // 2) :].decode("utf-8", "ignore")
+    return head + _marker(len(data) - _size(head) - _size(tail)) + tail
+
+
+def _marker(removed_bytes: int) -> str:
+    return f"…{-(-removed_bytes // BYTES_PER_TOKEN)} tokens truncated…"
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
