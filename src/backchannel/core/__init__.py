@@ -1,0 +1,40 @@
+"""The conversation core: pure machines that decide. Start reading at `conversation.py`."""
+
+from backchannel.core import effects, events, recording, screen
+from backchannel.core.conversation import Activity, Conversation, Options, State
+from backchannel.core.delegation import parse_delegation, render_delegation
+from backchannel.core.floor import Speech
+from backchannel.core.reports import (
+    AgentCommandEnded,
+    AgentCommandOutput,
+    AgentCommandStarted,
+    AgentMessage,
+    AgentMessageDelta,
+    AgentReport,
+    AgentTurnEnded,
+    Outcome,
+    Phase,
+)
+
+__all__ = [
+    "Activity",
+    "AgentCommandEnded",
+    "AgentCommandOutput",
+    "AgentCommandStarted",
+    "AgentMessage",
+    "AgentMessageDelta",
+    "AgentReport",
+    "AgentTurnEnded",
+    "Conversation",
+    "Options",
+    "Outcome",
+    "Phase",
+    "Speech",
+    "State",
+    "effects",
+    "events",
+    "parse_delegation",
+    "recording",
+    "render_delegation",
+    "screen",
+]

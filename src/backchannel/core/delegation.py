@@ -1,0 +1,101 @@
+"""What the agent is told when the voice hands work over: the delegation envelope.
+
+Source: realtime.md 5.1 for the frame and its escaping; the bounds are ours: an envelope is at most 8192 estimated
+tokens (4 bytes each, tags included); the input keeps its head and tail and is left at least 2048 tokens, the
+transcript keeps its tail. Lengths are counted after escaping and no entity is cut.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["BYTES_PER_TOKEN", "MAX_ENVELOPE_TOKENS", "MIN_INPUT_TOKENS", "parse_delegation", "render_delegation"]
+
+BYTES_PER_TOKEN: Final = 4
+MAX_ENVELOPE_TOKENS: Final = 8192
+MIN_INPUT_TOKENS: Final = 2048
+
+_OPEN: Final = "<realtime_delegation>\n"
+_CLOSE: Final = "</realtime_delegation>"
+_INPUT_CUT: Final = "… input truncated …"
+_TRANSCRIPT_CUT: Final = "… earlier transcript truncated …\n"
+
+
+def render_delegation(text: str, transcript: str = "") -> str:
+    """The envelope for a request.
+
+    Args:
+        text: What the user asked for.
+        transcript: What was said since the previous delegation, one `role: text` line an utterance; left out when
+            empty.
+    """
+    request = _escape(text)
+    said = _escape(transcript)
+    frame = _size(_frame("", "" if not said else "x")) - (1 if said else 0)
+    room = MAX_ENVELOPE_TOKENS * BYTES_PER_TOKEN - frame
+    if said:
+        room_for_input = max(MIN_INPUT_TOKENS * BYTES_PER_TOKEN, room - _size(said))
+        request = _keep_ends(request, room_for_input)
+        said = _keep_tail(said, room - _size(request))
+    else:
+        request = _keep_ends(request, room)
+    return _frame(request, said)
+
+
+def parse_delegation(text: str) -> str:
+    """The request inside an envelope, unescaped; text that is no envelope is itself the request."""
+    if not (text.startswith(_OPEN) and text.endswith(_CLOSE)):
+        return text
+    start = text.find("<input>")
+    end = text.find("</input>")
+    if start < 0 or end < start:
+        return text
+    return _unescape(text[start + len("<input>") : end])
+
+
+def _frame(request: str, said: str) -> str:
+    delta = f"  <transcript_delta>{said}</transcript_delta>\n" if said else ""
+    return f"{_OPEN}  <input>{request}</input>\n{delta}{_CLOSE}"
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _unescape(text: str) -> str:
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _keep_ends(text: str, max_bytes: int) -> str:
+    if _size(text) <= max_bytes:
+        return text
+    room = max_bytes - _size(_INPUT_CUT)
+    head = _head(text, room // 2)
+    return head + _INPUT_CUT + _tail(text, room - _size(head))
+
+
+def _keep_tail(text: str, max_bytes: int) -> str:
+    if _size(text) <= max_bytes:
+        return text
+    return _TRANSCRIPT_CUT + _tail(text, max_bytes - _size(_TRANSCRIPT_CUT))
+
+
+def _head(text: str, max_bytes: int) -> str:
+    head = text.encode("utf-8", "surrogatepass")[:max_bytes].decode("utf-8", "ignore")
+    entity = head.rfind("&")
+    # An escaped text has `&` only at the start of an entity, so a last `&` without its `;` is a cut one.
+    return head[:entity] if entity >= 0 and ";" not in head[entity:] else head
+
+
+def _tail(text: str, max_bytes: int) -> str:
+    data = text.encode("utf-8", "surrogatepass")
+    start = len(data) - max_bytes
+    tail = data[start:].decode("utf-8", "ignore")
+    before = data[max(0, start - 4) : start].decode("utf-8", "ignore")
+    entity = before.rfind("&")
+    cut = entity >= 0 and ";" not in before[entity:]
+    return tail[tail.index(";") + 1 :] if cut else tail

@@ -1,0 +1,112 @@
+"""What the core wants done: the closed union of its outputs. The runtime does them in order."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from backchannel.core.screen import ScreenEvent
+from backchannel.wire.realtime.intents import Intent
+
+__all__ = [
+    "CancelTimer",
+    "CloseTransport",
+    "Configure",
+    "Effect",
+    "InterruptTurn",
+    "PlayAudio",
+    "Send",
+    "SendAudio",
+    "SetTimer",
+    "Show",
+    "StartTurn",
+    "SteerTurn",
+    "StopPlayback",
+]
+
+
+class Configure(msgspec.Struct, frozen=True, kw_only=True, tag="configure"):
+    """Give the realtime session its settings, which the shell holds: they are text that no recording should carry."""
+
+
+class Send(msgspec.Struct, frozen=True, kw_only=True, tag="send"):
+    """Say something to the realtime server."""
+
+    intent: Intent
+
+
+class SendAudio(msgspec.Struct, frozen=True, kw_only=True, tag="send_audio"):
+    """Send on the microphone's audio that is at hand."""
+
+
+class PlayAudio(msgspec.Struct, frozen=True, kw_only=True, tag="play_audio"):
+    """Play the assistant's audio that is at hand."""
+
+    item_id: str | None
+
+
+class StopPlayback(msgspec.Struct, frozen=True, kw_only=True, tag="stop_playback"):
+    """Fall silent at once; audio that has not been heard yet is dropped."""
+
+
+class StartTurn(msgspec.Struct, frozen=True, kw_only=True, tag="start_turn"):
+    """Give the agent a task."""
+
+    turn_id: str
+    text: str
+
+
+class SteerTurn(msgspec.Struct, frozen=True, kw_only=True, tag="steer_turn"):
+    """Give the running task a change."""
+
+    turn_id: str
+    text: str
+    by_voice: bool
+
+
+class InterruptTurn(msgspec.Struct, frozen=True, kw_only=True, tag="interrupt_turn"):
+    """Stop the running task and all that it started."""
+
+    turn_id: str
+
+
+class SetTimer(msgspec.Struct, frozen=True, kw_only=True, tag="set_timer"):
+    """Tell us `TimerFired(name)` at a time; replaces the timer of that name."""
+
+    name: str
+    deadline: float
+    """Seconds on the clock that `now` is read from."""
+
+
+class CancelTimer(msgspec.Struct, frozen=True, kw_only=True, tag="cancel_timer"):
+    """Forget a timer; it may already have fired."""
+
+    name: str
+
+
+class Show(msgspec.Struct, frozen=True, kw_only=True, tag="show"):
+    """Show something to the person."""
+
+    event: ScreenEvent
+
+
+class CloseTransport(msgspec.Struct, frozen=True, kw_only=True, tag="close_transport"):
+    """End the realtime session properly; nothing is sent after it."""
+
+
+Effect: TypeAlias = (
+    Configure
+    | Send
+    | SendAudio
+    | PlayAudio
+    | StopPlayback
+    | StartTurn
+    | SteerTurn
+    | InterruptTurn
+    | SetTimer
+    | CancelTimer
+    | Show
+    | CloseTransport
+)
+"""Everything the core may want done."""

@@ -1,0 +1,373 @@
+"""The handoff machine: what the agent is asked to do, and that every question about it is answered.
+
+Theory of operation. There is at most one task. It is started by the voice (a delegation, whose call waits for an
+answer) or by typed text (no call). While it runs, further requests steer it: by voice each has a call of its own, which
+is answered at once. A stop ends the task and everything it started; requests that come while it is stopping wait, and
+start when it has ended.
+
+Every call id is claimed once (the last `REMEMBERED_CALLS` are remembered) and answered exactly once, in every ending:
+the agent finished, said nothing, failed or was stopped, or did not stop in time; the request was empty; the session
+ends. In dialects where calls are not answered the dialect has no words for these intents.
+
+The table says how the state moves; what is sent at each step is in the methods.
+
+Source: realtime.md 5.1 to 5.3; stop, waiting requests and the answers in every ending are ours.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import enum
+from typing import TYPE_CHECKING, Final
+
+from backchannel.core.delegation import parse_delegation, render_delegation
+from backchannel.core.effects import CancelTimer, Effect, InterruptTurn, Send, SetTimer, Show, StartTurn, SteerTurn
+from backchannel.core.floor import Reason
+from backchannel.core.reports import Outcome, Phase
+from backchannel.core.screen import StatusAnswered, TaskEnded, TaskStarted, TaskSteered, TaskStopping, TypedText, Warned
+from backchannel.wire.realtime import intents
+
+if TYPE_CHECKING:
+    from backchannel.core.transcript import Utterance
+
+__all__ = ["REMEMBERED_CALLS", "STOP_DEADLINE_S", "TIMER", "TRANSITIONS", "Decision", "Handoff", "Input", "State"]
+
+REMEMBERED_CALLS: Final = 1024
+STOP_DEADLINE_S: Final = 10.0
+"""How long a stopped task may take to end. Agents give their children 2 s between asking and killing."""
+TIMER: Final = "stop"
+
+# What the voice is told; our own words.
+FINISHED: Final = "The background agent is done. What it said, in the messages marked [BACKEND], is the result."
+FINISHED_SILENTLY: Final = "The background agent is done. It had nothing to say about it."
+STEERED: Final = "The task that is already running was given this as a change."
+STOPPED: Final = "The task was stopped because the user wanted it. It was not finished."
+STOPPED_ANSWER: Final = "The task is stopped."
+NOTHING_TO_STOP: Final = "No task is running, so there was nothing to stop."
+EMPTY: Final = "There was no request in this. Ask the user what to do."
+SESSION_ENDS: Final = "The conversation ends before the task does."
+STOP_OVERDUE: Final = "The task did not stop in time and was given up."
+
+
+class State(enum.Enum):
+    """Where the one task stands."""
+
+    IDLE = "idle"
+    WORKING = "working"
+    STOPPING = "stopping"
+
+
+class Input(enum.Enum):
+    """What can happen to it."""
+
+    ASKED = "asked"
+    STOP_ASKED = "stop_asked"
+    ENDED = "ended"
+    STOP_OVERDUE = "stop_overdue"
+
+
+TRANSITIONS: Final[dict[State, dict[Input, State]]] = {
+    State.IDLE: {
+        Input.ASKED: State.WORKING,
+        Input.STOP_ASKED: State.IDLE,
+        Input.ENDED: State.IDLE,
+        Input.STOP_OVERDUE: State.IDLE,
+    },
+    State.WORKING: {
+        Input.ASKED: State.WORKING,
+        Input.STOP_ASKED: State.STOPPING,
+        Input.ENDED: State.IDLE,
+        Input.STOP_OVERDUE: State.WORKING,
+    },
+    State.STOPPING: {
+        Input.ASKED: State.STOPPING,
+        Input.STOP_ASKED: State.STOPPING,
+        Input.ENDED: State.IDLE,
+        Input.STOP_OVERDUE: State.IDLE,
+    },
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a machine wants done, and why the voice should speak of it."""
+
+    effects: tuple[Effect, ...] = ()
+    speak: Reason | None = None
+
+
+_NOTHING: Final = Decision()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """Something asked of the agent."""
+
+    text: str
+    """What the agent is told."""
+    words: str
+    """What a person asked for."""
+    by_voice: bool
+    call_id: str | None
+    """The call that waits for an answer: none for typed text, and none once it has been answered."""
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class _Task:
+    """The task that runs."""
+
+    turn_id: str
+    request: _Request
+    started_at: float
+    latest: str | None = None
+    """The last thing the agent said of it."""
+    stop_calls: list[str] = dataclasses.field(default_factory=list)
+
+
+class Handoff:
+    """Follows the agent's one task and the calls that wait for it."""
+
+    def __init__(self) -> None:
+        self.state = State.IDLE
+        self._task: _Task | None = None
+        self._queued: collections.deque[_Request] = collections.deque()
+        self._claimed: collections.OrderedDict[str, None] = collections.OrderedDict()
+        self._n_turns = 0
+        self._last: tuple[str, Outcome, float] | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no task runs or waits."""
+        return self.state is State.IDLE
+
+    def delegated(self, call_id: str, text: str, said: tuple[Utterance, ...], now: float) -> Decision:
+        """The voice hands work over; without words of its own the transcript says what is asked."""
+        if not self._claim(call_id):
+            return _duplicate(call_id)
+        spoken = "\n".join(f"{entry.speaker}: {entry.text}" for entry in said)
+        words = text or spoken
+        if not words.strip():
+            answer = intents.FinishHandoff(handoff_id=call_id, output=EMPTY)
+            return Decision(effects=(Send(intent=answer),), speak=Reason.ASKED)
+        request = _Request(text=render_delegation(words, spoken), words=words, by_voice=True, call_id=call_id)
+        return self._asked(request, now)
+
+    def typed(self, text: str, *, mirrored: bool, now: float) -> Decision:
+        """The user typed something to the agent; the voice is let know."""
+        if not text.strip():
+            return _NOTHING
+        seen: tuple[Effect, ...] = (Show(event=TypedText(text=text)),)
+        if mirrored:
+            seen = (*seen, Send(intent=intents.MirrorTyped(text=text)))
+        decision = self._asked(_Request(text=text, words=text, by_voice=False, call_id=None), now)
+        return Decision(effects=(*seen, *decision.effects), speak=decision.speak)
+
+    def stop_asked(self, call_id: str | None, now: float) -> Decision:
+        """The task is to stop: asked for by a call, or by the user's own hand (None)."""
+        if call_id is not None and not self._claim(call_id):
+            return _duplicate(call_id)
+        if self._task is None:
+            if call_id is None:
+                return _NOTHING
+            answer = intents.AnswerCall(call_id=call_id, output=NOTHING_TO_STOP)
+            return Decision(effects=(Send(intent=answer),), speak=Reason.ASKED)
+        if call_id is not None:
+            self._task.stop_calls.append(call_id)
+        # Whatever waited was asked for before the user said stop.
+        effects = self._drop_queued(STOPPED)
+        if self.state is State.WORKING:
+            turn_id = self._task.turn_id
+            effects += [
+                Show(event=TaskStopping(turn_id=turn_id)),
+                InterruptTurn(turn_id=turn_id),
+                SetTimer(name=TIMER, deadline=now + STOP_DEADLINE_S),
+            ]
+        self._step(Input.STOP_ASKED)
+        return Decision(effects=tuple(effects))
+
+    def message(self, turn_id: str, text: str, phase: Phase) -> Decision:
+        """The agent said something."""
+        task = self._task
+        if task is None or task.turn_id != turn_id or not text.strip():
+            return _NOTHING
+        if self.state is State.STOPPING and phase is Phase.COMMENTARY:
+            return _NOTHING
+        task.latest = text
+        report = intents.ReportProgress(handoff_id=task.request.call_id, text=text)
+        # The end of the turn follows a final message and asks for speech.
+        speak = Reason.MILESTONE if phase is Phase.COMMENTARY else None
+        return Decision(effects=(Send(intent=report),), speak=speak)
+
+    def steer_failed(self, turn_id: str, reason: str) -> Decision:
+        """The agent could not take a change: the user has to hear why."""
+        task = self._task
+        if task is None or task.turn_id != turn_id or self.state is State.STOPPING:
+            return _NOTHING
+        report = intents.ReportProgress(handoff_id=task.request.call_id, text=reason)
+        return Decision(effects=(Send(intent=report),), speak=Reason.ASKED)
+
+    def steer_missed(self, text: str, *, by_voice: bool, now: float) -> Decision:
+        """A change came too late for its task: it is the next one."""
+        request = _Request(text=text, words=parse_delegation(text), by_voice=by_voice, call_id=None)
+        if self._task is None:
+            return self._asked(request, now)
+        self._queued.append(request)
+        return _NOTHING
+
+    def ended(self, turn_id: str, outcome: Outcome, error: str | None, now: float) -> Decision:
+        """A turn is over."""
+        if self._task is None or self._task.turn_id != turn_id:
+            return _NOTHING
+        return self._finish(Input.ENDED, outcome, error, now)
+
+    def overdue(self, now: float) -> Decision:
+        """The task did not stop in time."""
+        if self.state is not State.STOPPING:
+            return _NOTHING
+        return self._finish(Input.STOP_OVERDUE, Outcome.FAILED, STOP_OVERDUE, now)
+
+    def status_asked(self, call_id: str | None, now: float) -> Decision:
+        """How is the work going? Asked for by a call, or by the user's own hand (None)."""
+        if call_id is not None and not self._claim(call_id):
+            return _duplicate(call_id)
+        status = self.status(now)
+        effects: tuple[Effect, ...] = (Show(event=StatusAnswered(text=status)),)
+        if call_id is None:
+            return Decision(effects=effects)
+        answer = intents.AnswerCall(call_id=call_id, output=status)
+        return Decision(effects=(*effects, Send(intent=answer)), speak=Reason.ASKED)
+
+    def status(self, now: float) -> str:
+        """How the work is going, in a sentence or two to be spoken."""
+        task = self._task
+        if task is None:
+            if self._last is None:
+                return "No task is running, and none has been asked for yet."
+            words, outcome, ended_at = self._last
+            how = {
+                Outcome.COMPLETED: "finished",
+                Outcome.FAILED: "failed",
+                Outcome.INTERRUPTED: "was stopped",
+            }[outcome]
+            return f"No task is running. The last one, {_brief(words)}, {how} {_ago(now - ended_at)} ago."
+        if self.state is State.STOPPING:
+            return f"The task, {_brief(task.request.words)}, is being stopped."
+        latest = f" Latest: {_first_paragraph(task.latest)}" if task.latest is not None else ""
+        return f"Still working on {_brief(task.request.words)}, for {_ago(now - task.started_at)} now.{latest}"
+
+    def session_ending(self) -> tuple[Effect, ...]:
+        """The session ends: answer what still waits for an answer."""
+        effects = self._drop_queued(SESSION_ENDS)
+        if self._task is not None:
+            effects += [*_answer(self._task.request.call_id, SESSION_ENDS), *self._answer_stops(SESSION_ENDS)]
+            self._task.request = dataclasses.replace(self._task.request, call_id=None)
+        return tuple(effects)
+
+    def _asked(self, request: _Request, now: float) -> Decision:
+        state = self.state
+        self._step(Input.ASKED)
+        if self._task is None:
+            return Decision(effects=self._start(request, now))
+        if state is State.STOPPING:
+            self._queued.append(request)
+            return _NOTHING
+        turn_id = self._task.turn_id
+        steered = TaskSteered(turn_id=turn_id, request=request.words, by_voice=request.by_voice)
+        steer = SteerTurn(turn_id=turn_id, text=request.text, by_voice=request.by_voice)
+        effects: tuple[Effect, ...] = (steer, Show(event=steered))
+        answer = _answer(request.call_id, STEERED)
+        return Decision(effects=(*effects, *answer), speak=Reason.ASKED if answer else None)
+
+    def _start(self, request: _Request, now: float) -> tuple[Effect, ...]:
+        self._n_turns += 1
+        turn_id = f"turn_{self._n_turns}"
+        self._task = _Task(turn_id=turn_id, request=request, started_at=now)
+        started = TaskStarted(turn_id=turn_id, request=request.words, by_voice=request.by_voice)
+        return (StartTurn(turn_id=turn_id, text=request.text), Show(event=started))
+
+    def _finish(self, why: Input, outcome: Outcome, error: str | None, now: float) -> Decision:
+        task = self._task
+        if task is None:
+            raise AssertionError("only a task ends")
+        was_stopping = self.state is State.STOPPING
+        effects: list[Effect] = [CancelTimer(name=TIMER)] if was_stopping else []
+        output = _output(task, outcome, error)
+        if task.request.call_id is None and outcome is Outcome.FAILED:
+            effects.append(Send(intent=intents.ReportProgress(handoff_id=None, text=output)))
+        effects += _answer(task.request.call_id, output)
+        effects += self._answer_stops(STOPPED_ANSWER if why is Input.ENDED else STOP_OVERDUE)
+        ended = TaskEnded(turn_id=task.turn_id, outcome=outcome, elapsed_s=now - task.started_at, error=error)
+        effects.append(Show(event=ended))
+        self._last = (task.request.words, outcome, now)
+        self._task = None
+        self._step(why)
+        if self._queued:
+            self._step(Input.ASKED)
+            effects += self._start(self._queued.popleft(), now)
+            # The rest changes what has just been started.
+            while self._queued:
+                effects += self._asked(self._queued.popleft(), now).effects
+        return Decision(effects=tuple(effects), speak=Reason.ASKED if was_stopping else Reason.RESULT)
+
+    def _answer_stops(self, output: str) -> list[Effect]:
+        if self._task is None:
+            return []
+        calls, self._task.stop_calls = self._task.stop_calls, []
+        return [Send(intent=intents.AnswerCall(call_id=call_id, output=output)) for call_id in calls]
+
+    def _drop_queued(self, output: str) -> list[Effect]:
+        dropped = [effect for request in self._queued for effect in _answer(request.call_id, output)]
+        self._queued.clear()
+        return dropped
+
+    def _claim(self, call_id: str) -> bool:
+        if call_id in self._claimed:
+            return False
+        self._claimed[call_id] = None
+        if len(self._claimed) > REMEMBERED_CALLS:
+            self._claimed.popitem(last=False)
+        return True
+
+    def _step(self, happened: Input) -> None:
+        self.state = TRANSITIONS[self.state][happened]
+
+
+def _duplicate(call_id: str) -> Decision:
+    warning = Warned(message=f"the server repeated the tool call {call_id}; it was ignored")
+    return Decision(effects=(Show(event=warning),))
+
+
+def _answer(call_id: str | None, output: str) -> tuple[Effect, ...]:
+    """The answer to a delegation; typed text waits for none."""
+    if call_id is None:
+        return ()
+    return (Send(intent=intents.FinishHandoff(handoff_id=call_id, output=output)),)
+
+
+def _output(task: _Task, outcome: Outcome, error: str | None) -> str:
+    match outcome:
+        case Outcome.COMPLETED:
+            return FINISHED_SILENTLY if task.latest is None else FINISHED
+        case Outcome.FAILED:
+            return f"The background agent could not finish: {error or 'it did not say why'}"
+        case Outcome.INTERRUPTED:
+            return STOPPED
+
+
+def _first_paragraph(text: str) -> str:
+    return " ".join(text.strip().split("\n\n", 1)[0].split())
+
+
+def _brief(words: str) -> str:
+    """A request as a short quotation."""
+    text = _first_paragraph(words)
+    return f"“{text if len(text) <= 80 else text[:79] + '…'}”"
+
+
+def _ago(elapsed_s: float) -> str:
+    if elapsed_s < 1.5:
+        return "a second"
+    if elapsed_s < 90:
+        return f"{elapsed_s:.0f} seconds"
+    return f"{elapsed_s / 60:.0f} minutes"

@@ -1,0 +1,101 @@
+"""What a background agent reports while it works on a turn.
+
+These are events of the core (see `events.py`); they stand in a file of their own because every agent makes them.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TypeAlias
+
+import msgspec
+
+__all__ = [
+    "AgentCommandEnded",
+    "AgentCommandOutput",
+    "AgentCommandStarted",
+    "AgentMessage",
+    "AgentMessageDelta",
+    "AgentReport",
+    "AgentTurnEnded",
+    "Outcome",
+    "Phase",
+]
+
+
+class Phase(enum.Enum):
+    """What a completed message of the agent is."""
+
+    COMMENTARY = "commentary"
+    """Said while working; the work goes on."""
+    FINAL = "final"
+    """The result of the turn."""
+
+
+class Outcome(enum.Enum):
+    """How a turn ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+class AgentMessageDelta(msgspec.Struct, frozen=True, kw_only=True, tag="agent_message_delta"):
+    """A piece of a message that is still being written."""
+
+    turn_id: str
+    delta: str
+
+
+class AgentMessage(msgspec.Struct, frozen=True, kw_only=True, tag="agent_message"):
+    """A message of the agent is complete.
+
+    The first paragraph of `text` is what a voice would say of it (one or two sentences); what follows after a blank
+    line is for the screen.
+    """
+
+    turn_id: str
+    text: str
+    phase: Phase
+
+
+class AgentCommandStarted(msgspec.Struct, frozen=True, kw_only=True, tag="agent_command_started"):
+    """The agent started a command."""
+
+    turn_id: str
+    command_id: str
+    command: str
+    """As a person would type it."""
+
+
+class AgentCommandOutput(msgspec.Struct, frozen=True, kw_only=True, tag="agent_command_output"):
+    """A command printed something (standard output and error together)."""
+
+    turn_id: str
+    command_id: str
+    text: str
+
+
+class AgentCommandEnded(msgspec.Struct, frozen=True, kw_only=True, tag="agent_command_ended"):
+    """A command ended."""
+
+    turn_id: str
+    command_id: str
+    exit_status: int | None
+    """None when it was stopped or ran into its time limit."""
+    elapsed_s: float
+
+
+class AgentTurnEnded(msgspec.Struct, frozen=True, kw_only=True, tag="agent_turn_ended"):
+    """The turn is over; nothing more comes for its id."""
+
+    turn_id: str
+    outcome: Outcome
+    error: str | None = None
+    """Why it failed, as a sentence; None unless `outcome` is FAILED."""
+
+
+AgentReport: TypeAlias = (
+    AgentMessageDelta | AgentMessage | AgentCommandStarted | AgentCommandOutput | AgentCommandEnded | AgentTurnEnded
+)
+"""Everything an agent may report."""

@@ -1,0 +1,162 @@
+"""What a person (or a program in their place) is shown of a conversation.
+
+The runtime hands these on unchanged; `talk --json` prints them. Reports of the agent are shown as they came.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from backchannel.core.reports import AgentReport, Outcome
+
+__all__ = [
+    "CloseReason",
+    "ConversationClosed",
+    "ConversationFailed",
+    "ConversationStarted",
+    "PlaybackCut",
+    "ScreenEvent",
+    "Speaker",
+    "SpeechEnded",
+    "SpeechStarted",
+    "StatusAnswered",
+    "TaskEnded",
+    "TaskStarted",
+    "TaskSteered",
+    "TaskStopping",
+    "TranscriptDelta",
+    "TranscriptDone",
+    "TypedText",
+    "Warned",
+]
+
+Speaker: TypeAlias = Literal["user", "assistant"]
+
+
+class CloseReason(enum.Enum):
+    """Why a conversation ended. Source: realtime.md 7.2."""
+
+    REQUESTED = "requested"
+    TRANSPORT_CLOSED = "transport_closed"
+    ERROR = "error"
+
+
+class ConversationStarted(msgspec.Struct, frozen=True, kw_only=True, tag="conversation_started"):
+    """The conversation is live."""
+
+
+class SpeechStarted(msgspec.Struct, frozen=True, kw_only=True, tag="speech_started"):
+    """The user began to speak."""
+
+
+class SpeechEnded(msgspec.Struct, frozen=True, kw_only=True, tag="speech_ended"):
+    """The user fell silent."""
+
+
+class TranscriptDelta(msgspec.Struct, frozen=True, kw_only=True, tag="transcript_delta"):
+    """A piece of what somebody says."""
+
+    speaker: Speaker
+    delta: str
+
+
+class TranscriptDone(msgspec.Struct, frozen=True, kw_only=True, tag="transcript_done"):
+    """What somebody said, whole."""
+
+    speaker: Speaker
+    text: str
+
+
+class TypedText(msgspec.Struct, frozen=True, kw_only=True, tag="typed_text"):
+    """The user typed this to the agent."""
+
+    text: str
+
+
+class TaskStarted(msgspec.Struct, frozen=True, kw_only=True, tag="task_started"):
+    """The agent was given a task."""
+
+    turn_id: str
+    request: str
+    """In the words in which it was asked."""
+    by_voice: bool
+
+
+class TaskSteered(msgspec.Struct, frozen=True, kw_only=True, tag="task_steered"):
+    """The running task was given a change."""
+
+    turn_id: str
+    request: str
+    by_voice: bool
+
+
+class TaskStopping(msgspec.Struct, frozen=True, kw_only=True, tag="task_stopping"):
+    """The running task was told to stop."""
+
+    turn_id: str
+
+
+class TaskEnded(msgspec.Struct, frozen=True, kw_only=True, tag="task_ended"):
+    """The task is over."""
+
+    turn_id: str
+    outcome: Outcome
+    elapsed_s: float
+    error: str | None = None
+
+
+class StatusAnswered(msgspec.Struct, frozen=True, kw_only=True, tag="status_answered"):
+    """Somebody asked how the work is going."""
+
+    text: str
+
+
+class PlaybackCut(msgspec.Struct, frozen=True, kw_only=True, tag="playback_cut"):
+    """The user spoke over the assistant, which fell silent."""
+
+    item_id: str | None
+    heard_ms: int
+
+
+class Warned(msgspec.Struct, frozen=True, kw_only=True, tag="warned"):
+    """Something went wrong and the conversation goes on."""
+
+    message: str
+
+
+class ConversationFailed(msgspec.Struct, frozen=True, kw_only=True, tag="conversation_failed"):
+    """Something went wrong that ends the conversation, or kept it from starting."""
+
+    message: str
+
+
+class ConversationClosed(msgspec.Struct, frozen=True, kw_only=True, tag="conversation_closed"):
+    """The conversation is over; the last event of a conversation that started."""
+
+    reason: CloseReason
+    detail: str | None = None
+    """What the server said when it ended the session."""
+
+
+ScreenEvent: TypeAlias = (
+    ConversationStarted
+    | SpeechStarted
+    | SpeechEnded
+    | TranscriptDelta
+    | TranscriptDone
+    | TypedText
+    | TaskStarted
+    | TaskSteered
+    | TaskStopping
+    | TaskEnded
+    | StatusAnswered
+    | PlaybackCut
+    | Warned
+    | ConversationFailed
+    | ConversationClosed
+    | AgentReport
+)
+"""Everything a screen may be shown."""
