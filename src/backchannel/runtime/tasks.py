@@ -1,0 +1,49 @@
+"""The owner of a conversation's tasks: it names them, keeps them, and reports the one that fails."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+__all__ = ["Tasks"]
+
+_log = logging.getLogger(__name__)
+
+
+class Tasks:
+    """Background tasks that end together.
+
+    Unlike an `asyncio.TaskGroup` it needs no block around it, so an object with `start` and `stop` can own one, and a
+    failing task is told to its owner instead of cancelling the caller.
+    """
+
+    def __init__(self, *, on_failure: Callable[[str, Exception], None]) -> None:
+        self._on_failure = on_failure
+        self._running: set[asyncio.Task[None]] = set()
+
+    def start(self, name: str, work: Coroutine[object, object, None]) -> None:
+        """Run a coroutine in a task of its own."""
+        task = asyncio.get_running_loop().create_task(self._guard(name, work), name=name)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def cancel(self) -> None:
+        """Cancel what runs and wait for its end; the task that calls this is left alone."""
+        current = asyncio.current_task()
+        running = [task for task in self._running if task is not current]
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running)
+
+    async def _guard(self, name: str, work: Coroutine[object, object, None]) -> None:
+        try:
+            await work
+        except Exception as exc:
+            # The task boundary: a bug must end the conversation, not leave it hanging.
+            _log.exception("! task %s failed", name)
+            self._on_failure(name, exc)
