@@ -66,10 +66,16 @@ class VirtualSoundCard:
         self._to_hear: collections.deque[_Speech] = collections.deque()
         self._buffered_bytes = 0
         self._heard_bytes: dict[str, int] = {}
-        self.said_at: float | None = None
-        """When the last word so far was said; None while something is being said, and before the first."""
-        self.heard_at: float | None = None
-        """When the assistant was first heard after the last word; None until then."""
+        self._said_at: float | None = None
+        self._heard_at: float | None = None
+        self._told = False
+
+    def take_latency(self) -> float | None:
+        """Seconds from the last word said to the first sound of the answer, once for each answer."""
+        if self._said_at is None or self._heard_at is None or self._told:
+            return None
+        self._told = True
+        return self._heard_at - self._said_at
 
     @property
     def is_saying(self) -> bool:
@@ -78,8 +84,8 @@ class VirtualSoundCard:
 
     def say(self, sound: bytes) -> None:
         """Say something into the microphone (PCM16, mono, 24 kHz) after what is being said."""
-        self.said_at = None
-        self.heard_at = None
+        self._said_at = self._heard_at = None
+        self._told = False
         self._to_say += sound[: len(sound) - len(sound) % pcm.SAMPLE_BYTES]
 
     def play(self, audio: AudioOut) -> None:
@@ -131,7 +137,7 @@ class VirtualSoundCard:
         frame = bytes(self._to_say[: pcm.FRAME_BYTES])
         del self._to_say[: pcm.FRAME_BYTES]
         if not self._to_say:
-            self.said_at = self._clock.now()
+            self._said_at = self._clock.now()
         return frame.ljust(pcm.FRAME_BYTES, b"\0")
 
     def _next_heard(self) -> tuple[bytes, list[str]]:
@@ -147,8 +153,8 @@ class VirtualSoundCard:
                 self._note(speech.item_id, len(piece), items)
             if speech.position >= len(speech.data):
                 self._to_hear.popleft()
-        if frame and self.heard_at is None and self.said_at is not None:
-            self.heard_at = self._clock.now()
+        if frame and self._heard_at is None and self._said_at is not None:
+            self._heard_at = self._clock.now()
         return bytes(frame.ljust(pcm.FRAME_BYTES, b"\0")), items
 
     def _note(self, item_id: str, n_bytes: int, items: list[str]) -> None:

@@ -34,6 +34,14 @@ class Dialect(Protocol):
         """How configuration names it: `v1`, `v2` ..."""
 
     @property
+    def voices(self) -> tuple[str, ...]:
+        """The names of the voices it has, the first being the default."""
+
+    @property
+    def default_model(self) -> str:
+        """The model that is asked for when none is named."""
+
+    @property
     def abilities(self) -> Abilities:
         """What can be said in it."""
 

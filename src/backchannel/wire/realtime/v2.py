@@ -12,6 +12,7 @@ import msgspec
 from backchannel.wire.realtime import events, intents
 from backchannel.wire.realtime.dialect import Abilities
 from backchannel.wire.tokens import truncate_middle
+from backchannel.wire.unicode import encodable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,8 @@ class V2:
     """The v2 dialect."""
 
     name: Final = "v2"
+    voices: Final = ("marin", "cedar", "alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse")
+    default_model: Final = "gpt-realtime-1.5"
     abilities: Final = Abilities(creates_responses=True, truncates=True, answers_tool_calls=True, carries_roles=True)
 
     def encode(self, intent: intents.Intent) -> tuple[bytes, ...]:
@@ -96,20 +99,7 @@ def _encode(value: _Append | _Truncate | _Json) -> bytes:
     try:
         return _encoder.encode(value)
     except UnicodeEncodeError:
-        # A lone surrogate has no UTF-8; the reader sees the replacement character in its place.
-        return _encoder.encode(_without_surrogates(msgspec.to_builtins(value)))
-
-
-def _without_surrogates(value: object) -> object:
-    match value:
-        case str():
-            return value.encode("utf-8", "replace").decode()
-        case dict():
-            return {key: _without_surrogates(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_without_surrogates(item) for item in value]
-        case _:
-            return value
+        return _encoder.encode(encodable(msgspec.to_builtins(value)))
 
 
 def _message(role: intents.Role, text: str) -> _Json:
@@ -118,7 +108,8 @@ def _message(role: intents.Role, text: str) -> _Json:
 
 
 def _answer(call_id: str, output: str) -> _Json:
-    return _create({"type": "function_call_output", "call_id": call_id, "output": output})
+    capped = truncate_middle(output, max_tokens=MAX_REPORT_TOKENS)
+    return _create({"type": "function_call_output", "call_id": call_id, "output": capped})
 
 
 def _create(item: _Json) -> _Json:

@@ -1,0 +1,186 @@
+"""The command line. Everything heavy is imported inside the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from backchannel import __version__
+from backchannel.errors import BackchannelError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+__all__ = ["main"]
+
+EXIT_USAGE: Final = 2
+EXIT_FAILED: Final = 1
+EXIT_INTERRUPTED: Final = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="backchannel")
+def commands() -> None:
+    """Talk to your coding agent while it works.
+
+    Speech or typing goes to a realtime voice; the voice hands work to a coding agent, which you can ask about, steer
+    and stop while it runs. Without a key and a network, `backchannel talk` uses its own voice and its own agent.
+    """
+
+
+@commands.command()
+@click.option("--realtime", default="local", metavar="local|openai|URL", show_default=True, help="Whose voice to use.")
+@click.option("--agent", default="workspace", show_default=True, help="Which agent does the work.")
+@click.option(
+    "--say",
+    "say",
+    multiple=True,
+    metavar="TEXT",
+    help="Say this, when the previous answer was heard. '@working:TEXT' says it while a task runs, '@+2.5:TEXT' that"
+    " many seconds after the previous. May be given many times.",
+)
+@click.option("--wav", type=click.Path(path_type=Path), metavar="FILE", help="Say what is in this sound file.")
+@click.option(
+    "--text", "text_only", is_flag=True, help="Type instead of speaking, and let the voice answer in writing."
+)
+@click.option("--dialect", default="v2", show_default=True, help="The protocol of the realtime server.")
+@click.option("--model", help="The realtime model.  [default: the dialect's]")
+@click.option("--voice", help="The voice that answers.  [default: the dialect's]")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FILE.wav", help="Save both sides as a stereo sound file."
+)
+@click.option("--record", type=click.Path(path_type=Path), metavar="FILE.jsonl", help="Record the session.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each event.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="When to give up.  [default: 120 with --say or --wav, else none]",
+)
+@click.option("--cwd", type=click.Path(path_type=Path), metavar="DIR", help="Where the agent works.  [default: here]")
+def talk(
+    realtime: str,
+    agent: str,
+    say: tuple[str, ...],
+    wav: Path | None,
+    *,
+    text_only: bool,
+    dialect: str,
+    model: str | None,
+    voice: str | None,
+    out: Path | None,
+    record: Path | None,
+    as_json: bool,
+    timeout_s: float | None,
+    cwd: Path | None,
+) -> int:
+    """Have a conversation.
+
+    With --say or --wav it is spoken for you and ends when everything is said and done. Otherwise type: each line is a
+    task for the agent, or a change to the one that runs; /status, /stop and /quit do what they say.
+    """
+    import os
+
+    from backchannel.net import SystemClock
+    from backchannel.tui import JsonLines, Lines, Step, TalkOptions, parse_step
+    from backchannel.tui import talk as have_conversation
+
+    if wav is not None and text_only:
+        raise UsageError("--wav is spoken and --text is not; leave one of them out")
+    steps = tuple(parse_step(text) for text in say)
+    if wav is not None:
+        steps = (Step(sound=wav), *steps)
+    options = TalkOptions(
+        cwd=(cwd or Path.cwd()).absolute(),
+        realtime=realtime,
+        agent=agent,
+        steps=steps,
+        typed_from=sys.stdin.fileno() if sys.stdin.isatty() else None,
+        text_only=text_only,
+        dialect=dialect,
+        model=model,
+        voice=voice,
+        out=out,
+        record=record,
+        timeout_s=timeout_s if timeout_s is not None or not steps else 120.0,
+    )
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    screen = JsonLines(sys.stdout) if as_json else Lines(sys.stdout, colour=colour)
+    return _run(lambda: have_conversation(options, shown_on=screen, env=dict(os.environ), clock=SystemClock()))
+
+
+@commands.command()
+@click.option("--listen", default="127.0.0.1:8765", show_default=True, metavar="HOST:PORT", help="Where to listen.")
+def engine(listen: str) -> int:
+    """Run the local realtime engine by itself.
+
+    Any client of the public Realtime protocol can talk to it. It hears and speaks without a network.
+    """
+    import os
+
+    from backchannel.engine import serve
+
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise UsageError(f"expected an address and a port such as 127.0.0.1:8765, got {listen!r}")
+    return _run(lambda: serve(host=host.strip("[]"), port=int(port), env=dict(os.environ), tell=click.echo))
+
+
+def _run(start: Callable[[], Coroutine[object, object, int]]) -> int:
+    import asyncio
+
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(start())
+    return uvloop.run(start())
+
+
+def main() -> None:
+    """Run a command: exit status 0 when it was done, 1 when it failed, 2 when it was asked for wrongly."""
+    try:
+        status = commands.main(standalone_mode=False)
+    except click.ClickException as exc:
+        exc.show()
+        status = exc.exit_code
+    except UsageError as exc:
+        click.echo(f"backchannel: {exc}", err=True)
+        status = EXIT_USAGE
+    except BackchannelError as exc:
+        click.echo(f"backchannel: {exc}", err=True)
+        status = EXIT_FAILED
+    except (KeyboardInterrupt, click.Abort):
+        status = EXIT_INTERRUPTED
+    except Exception as exc:
+        # The process boundary: a person gets one line; whoever wants to mend it gets the rest.
+        status = EXIT_FAILED
+        if _is_broken_pipe(exc):
+            # Whoever read our output has gone. Python would complain about it once more at exit.
+            sys.stdout = None
+        else:
+            _report(exc)
+    sys.exit(status)
+
+
+def _is_broken_pipe(exc: BaseException) -> bool:
+    if isinstance(exc, BaseExceptionGroup):
+        return any(map(_is_broken_pipe, exc.exceptions))
+    return isinstance(exc, BrokenPipeError)
+
+
+def _report(exc: Exception) -> None:
+    import os
+    import traceback
+
+    if os.environ.get("BACKCHANNEL_DEBUG"):
+        traceback.print_exception(exc)
+    else:
+        click.echo(
+            f"backchannel: internal error: {type(exc).__name__}: {exc}; set BACKCHANNEL_DEBUG=1 to see where,"
+            " and please report it",
+            err=True,
+        )

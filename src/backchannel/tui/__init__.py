@@ -1,0 +1,23 @@
+"""Conversations at a terminal."""
+
+from backchannel.tui.lines import JsonLines, Lines, Notice, ReplyHeard, Screen, ShownEvent
+from backchannel.tui.script import Step, When, parse_step
+from backchannel.tui.talk import DIALECTS, EXIT_FAILED, EXIT_INTERRUPTED, REALTIME_TARGETS, TalkOptions, talk
+
+__all__ = [
+    "DIALECTS",
+    "EXIT_FAILED",
+    "EXIT_INTERRUPTED",
+    "REALTIME_TARGETS",
+    "JsonLines",
+    "Lines",
+    "Notice",
+    "ReplyHeard",
+    "Screen",
+    "ShownEvent",
+    "Step",
+    "TalkOptions",
+    "When",
+    "parse_step",
+    "talk",
+]

@@ -1,0 +1,295 @@
+"""`backchannel talk`: a conversation at a terminal, by a script of things to say or by typing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import signal
+from typing import TYPE_CHECKING, Final
+
+from backchannel import core
+from backchannel.agents import make_agent
+from backchannel.audio import Tape, VirtualSoundCard, read_wav, without_trailing_silence
+from backchannel.context import default_prompt, user_first_name
+from backchannel.core import screen
+from backchannel.engine import Engine, EngineOptions, find_speaker
+from backchannel.errors import SpeechError, UsageError
+from backchannel.net import find_api_key, require_api_key
+from backchannel.runtime import Conversation, Recorder, Settings, Target
+from backchannel.tui.keyboard import typed_lines
+from backchannel.tui.lines import Notice, ReplyHeard
+from backchannel.tui.script import Moment, Script
+from backchannel.wire.realtime import TOOLS, V2, Modality, SessionSettings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+    from backchannel.net import Clock
+    from backchannel.tui.lines import Screen
+    from backchannel.tui.script import Step
+
+__all__ = ["DIALECTS", "EXIT_FAILED", "EXIT_INTERRUPTED", "REALTIME_TARGETS", "TalkOptions", "talk"]
+
+EXIT_FAILED: Final = 1
+EXIT_INTERRUPTED: Final = 130
+DIALECTS: Final = {dialect.name: dialect for dialect in (V2(),)}
+REALTIME_TARGETS: Final = ("local", "openai")
+OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
+_TICK_S: Final = 0.05
+_SCRIPT_VOICE: Final = "cedar"
+"""The voice of what `--say` says; another than the assistant's."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TalkOptions:
+    """What `talk` was asked for."""
+
+    cwd: Path
+    realtime: str = "local"
+    """`local`, `openai`, or the address of a realtime server."""
+    agent: str = "workspace"
+    steps: tuple[Step, ...] = ()
+    """What is said; empty: lines are typed."""
+    typed_from: int | None = None
+    """The descriptor that lines are typed at."""
+    text_only: bool = False
+    """Steps are typed instead of spoken, and the voice answers in writing."""
+    dialect: str = "v2"
+    model: str | None = None
+    voice: str | None = None
+    out: Path | None = None
+    record: Path | None = None
+    timeout_s: float | None = 120.0
+
+    def __post_init__(self) -> None:
+        if self.dialect not in DIALECTS:
+            raise UsageError(f"unknown dialect {self.dialect!r}; choose one of: {', '.join(DIALECTS)}")
+        voices = DIALECTS[self.dialect].voices
+        if self.voice is not None and self.voice not in voices:
+            raise UsageError(f"{self.dialect} has no voice {self.voice!r}; choose one of: {', '.join(voices)}")
+        if self.realtime not in REALTIME_TARGETS and "://" not in self.realtime:
+            raise UsageError(
+                f"unknown realtime target {self.realtime!r}; choose one of: {', '.join(REALTIME_TARGETS)},"
+                " or give an address such as ws://127.0.0.1:8765"
+            )
+        if not self.cwd.is_dir():
+            raise UsageError(f"expected a folder to work in, got {str(self.cwd)!r}; choose one with --cwd")
+        if not self.steps and self.typed_from is None:
+            raise UsageError(
+                "there is nothing to say: give --say TEXT or --wav FILE, or start it at a terminal to type"
+            )
+        if self.text_only and self.out is not None:
+            raise UsageError("--text has no sound that --out could save; leave one of them out")
+
+
+async def talk(options: TalkOptions, *, shown_on: Screen, env: Mapping[str, str], clock: Clock) -> int:
+    """Have the conversation and return the exit status.
+
+    Raises:
+        BackchannelError: It could not begin.
+    """
+    talking = _Talk(options, shown_on=shown_on, env=env, clock=clock)
+    async with contextlib.AsyncExitStack() as stack:
+        return await talking.run(stack)
+
+
+class _Talk:
+    """One run of `talk`."""
+
+    def __init__(self, options: TalkOptions, *, shown_on: Screen, env: Mapping[str, str], clock: Clock) -> None:
+        self._options = options
+        self._screen = shown_on
+        self._env = env
+        self._clock = clock
+        self._began_at = clock.now()
+        self._script = Script(options.steps)
+        self._answers = 0
+        self._failed = False
+        self._sounds: dict[Step, bytes] = {}
+        self._card: VirtualSoundCard | None = None
+        self._conversation: Conversation
+
+    async def run(self, stack: contextlib.AsyncExitStack) -> int:
+        """Prepare, converse, clean up."""
+        interrupted = self._catch_signals(stack)
+        # The agent is named and the sounds are read before anything is started, so that a slip costs no time.
+        agent = make_agent(self._options.agent, cwd=self._options.cwd, env=self._env)
+        stack.push_async_callback(agent.close)
+        if not self._options.text_only:
+            self._sounds = {step: await self._sound(step) for step in self._options.steps}
+        recorder = None
+        if self._options.record is not None:
+            recorder = await stack.enter_async_context(Recorder(self._options.record))
+        if not self._options.text_only:
+            tape = None
+            if self._options.out is not None:
+                tape = await stack.enter_async_context(Tape(self._options.out))
+            self._card = VirtualSoundCard(clock=self._clock, tape=tape)
+        target = await self._target(stack)
+        self._conversation = Conversation(
+            await self._settings(target), agent=agent, clock=self._clock, player=self._card, recorder=recorder
+        )
+        await self._conversation.start()
+        return await self._converse(interrupted)
+
+    async def _converse(self, interrupted: asyncio.Event) -> int:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._show(), name="screen")
+            helpers = [tasks.create_task(self._drive(), name="drive")]
+            ends = [
+                helpers[0],
+                tasks.create_task(self._conversation.ended(), name="ended"),
+                tasks.create_task(_set(interrupted), name="signals"),
+            ]
+            if self._card is not None:
+                helpers.append(tasks.create_task(self._card.run(self), name="sound card"))
+            try:
+                done, _ = await asyncio.wait(ends, timeout=self._options.timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in (*ends, *helpers):
+                    task.cancel()
+                await self._conversation.stop()
+        if interrupted.is_set():
+            return EXIT_INTERRUPTED
+        if not done:
+            self._tell(
+                Notice(message=f"not everything was said and done within {self._options.timeout_s:g} s (--timeout)")
+            )
+            return EXIT_FAILED
+        return EXIT_FAILED if self._failed else 0
+
+    # What a sound card tells
+
+    def captured(self, data: str) -> None:
+        """A frame of the microphone goes to the conversation."""
+        self._conversation.append_audio(data)
+
+    def played(self, item_id: str, total_ms: int) -> None:
+        """So does what was heard."""
+        self._conversation.played(item_id, total_ms)
+        if self._card is not None and (latency_s := self._card.take_latency()) is not None:
+            self._tell(ReplyHeard(latency_ms=round(latency_s * 1000)))
+
+    # The two ways to say something
+
+    async def _drive(self) -> None:
+        if self._options.steps:
+            await self._follow_script()
+        elif self._options.typed_from is not None:
+            async with typed_lines(self._options.typed_from) as lines:
+                await self._follow_lines(lines)
+
+    async def _follow_script(self) -> None:
+        while True:
+            moment = self._moment()
+            if self._script.done(moment):
+                return
+            if (step := self._script.due(moment)) is not None:
+                await self._say(step)
+            elif (skipped := self._script.skipped(moment)) is not None:
+                self._tell(Notice(message=f"not said, because no task was running: {skipped.text}"))
+            await asyncio.sleep(_TICK_S)
+
+    async def _follow_lines(self, lines: AsyncIterator[str]) -> None:
+        self._tell(Notice(message="type what you want; /status, /stop and /quit do what they say"))
+        async for line in lines:
+            match line.strip():
+                case "":
+                    continue
+                case "/quit":
+                    return
+                case "/stop":
+                    await self._conversation.stop_task()
+                case "/status":
+                    self._tell(screen.StatusAnswered(text=self._conversation.status()))
+                case text if text.startswith("/"):
+                    self._tell(Notice(message=f"unknown command {text}; there are /status, /stop and /quit"))
+                case text:
+                    await self._conversation.type_text(text)
+
+    async def _say(self, step: Step) -> None:
+        if self._card is None:
+            await self._conversation.type_text(step.text)
+        else:
+            self._card.say(self._sounds[step])
+
+    def _moment(self) -> Moment:
+        return Moment(
+            now=self._clock.now(),
+            activity=self._conversation.activity(),
+            saying=self._card is not None and self._card.is_saying,
+            answers=self._answers,
+        )
+
+    # The screen
+
+    async def _show(self) -> None:
+        async for event in self._conversation.events():
+            self._tell(event)
+            match event:
+                case screen.TranscriptDone(speaker="assistant"):
+                    self._answers += 1
+                case screen.ConversationFailed():
+                    self._failed = True
+                case screen.ConversationClosed(reason=reason) if reason is not screen.CloseReason.REQUESTED:
+                    self._failed = True
+                case _:
+                    pass
+
+    def _tell(self, event: screen.ScreenEvent | ReplyHeard | Notice) -> None:
+        self._screen.show(self._clock.now() - self._began_at, event)
+
+    # Preparations
+
+    async def _sound(self, step: Step) -> bytes:
+        if step.sound is not None:
+            return without_trailing_silence(await asyncio.to_thread(read_wav, step.sound))
+        speaker = await find_speaker(self._env)
+        if speaker is None:
+            raise SpeechError(
+                "nothing here can speak the words of --say: install flite or espeak-ng, or give --wav or --text"
+            )
+        pieces = [piece async for piece in speaker.speak(step.text, voice=_SCRIPT_VOICE)]
+        return without_trailing_silence(b"".join(pieces))
+
+    async def _target(self, stack: contextlib.AsyncExitStack) -> Target:
+        model = self._options.model or DIALECTS[self._options.dialect].default_model
+        match self._options.realtime:
+            case "local":
+                engine = await stack.enter_async_context(Engine(EngineOptions(on_notice=self._notice)))
+                return Target(base_url=engine.url, model=model, env=self._env)
+            case "openai":
+                key = require_api_key(self._env)
+                return Target(base_url=OPENAI_BASE_URL, model=model, api_key=key, env=self._env)
+            case address:
+                return Target(base_url=address, model=model, api_key=find_api_key(self._env), env=self._env)
+
+    async def _settings(self, target: Target) -> Settings:
+        dialect = DIALECTS[self._options.dialect]
+        first_name = await asyncio.to_thread(user_first_name)
+        session = SessionSettings(
+            instructions=default_prompt(first_name),
+            voice=self._options.voice or dialect.voices[0],
+            modality=Modality.TEXT if self._options.text_only else Modality.AUDIO,
+            tools=tuple(TOOLS.values()),
+        )
+        options = core.Options(creates_responses=dialect.abilities.creates_responses)
+        return Settings(target=target, dialect=dialect, session=session, options=options)
+
+    def _notice(self, message: str) -> None:
+        self._tell(Notice(message=message))
+
+    def _catch_signals(self, stack: contextlib.AsyncExitStack) -> asyncio.Event:
+        """An event that Ctrl-C and SIGTERM set."""
+        interrupted = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, interrupted.set)
+            stack.callback(loop.remove_signal_handler, number)
+        return interrupted
+
+
+async def _set(event: asyncio.Event) -> None:
+    await event.wait()
