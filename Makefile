@@ -9,6 +9,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 N ?= 10
 T ?= tests/e2e
 
+# make bench: which ones, as in `make bench B=latency`; none is all.
+B ?=
+
 .PHONY: demo test check fix e2e bench docs flake fuzz mutants lock system-deps clean
 
 demo: $(VENV)/.demo
@@ -16,7 +19,7 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev system-deps
 	$(BIN)/python scripts/individual_coverage.py
-	$(BIN)/python -m pytest -m "not bench"
+	$(BIN)/python -m pytest
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check src tests scripts
@@ -34,7 +37,7 @@ e2e: $(VENV)/.dev system-deps
 	$(BIN)/python -m pytest -m e2e
 
 bench: $(VENV)/.dev system-deps
-	$(BIN)/python tests/bench/run.py
+	PYTHONPATH=scripts/demo $(BIN)/python -m tests.bench.run $(B)
 
 docs: $(VENV)/.dev
 	$(BIN)/python scripts/reference.py
