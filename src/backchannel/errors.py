@@ -2,6 +2,7 @@
 
     BackchannelError
     ├── UsageError              a person asked for something that does not exist or does not fit
+    │   └── TrustError          the bundle of certificates that was configured cannot be used
     ├── LocalProtocolError      our own code broke a contract: a bug here
     ├── RemoteProtocolError     the peer sent what its protocol forbids
     ├── ConnectError            a connection could not be made: says the stage and the remedy
@@ -33,6 +34,7 @@ __all__ = [
     "RemoteProtocolError",
     "SpeechError",
     "SteerRefused",
+    "TrustError",
     "UsageError",
 ]
 
@@ -43,6 +45,27 @@ class BackchannelError(Exception):
 
 class UsageError(BackchannelError):
     """A person's request names a thing that does not exist, or combines things that do not fit."""
+
+
+class TrustError(UsageError):
+    """The bundle of certificates that a person configured cannot be used."""
+
+    def __init__(self, *, variable: str, path: str, reason: str, certificate_number: int | None = None) -> None:
+        super().__init__(variable, path, reason, certificate_number)
+        self.variable = variable
+        """The environment variable that chose the bundle."""
+        self.path = path
+        self.reason = reason
+        self.certificate_number = certificate_number
+        """Which certificate of the bundle is to blame, the first being 1; None when it is none in particular."""
+
+    def __str__(self) -> str:
+        place = "" if self.certificate_number is None else f", certificate {self.certificate_number}"
+        return (
+            f"the CA bundle {self.path} that {self.variable} names cannot be used{place}: {self.reason}; "
+            f"let {self.variable} name a PEM file with at least one CERTIFICATE block, "
+            "or unset it to trust the system's roots only"
+        )
 
 
 class LocalProtocolError(BackchannelError):

@@ -1,0 +1,39 @@
+"""Everything that leaves the process: whom we trust, through which proxy we go, websockets, the clock."""
+
+from __future__ import annotations
+
+from backchannel.net.address import is_loopback
+from backchannel.net.clock import Clock, SystemClock
+from backchannel.net.credentials import find_api_key, require_api_key
+from backchannel.net.proxy import Proxy, proxy_for
+from backchannel.net.tls import CA_VARIABLES, SystemRoots, find_system_roots, make_tls_context
+from backchannel.net.websocket import (
+    BinaryFrame,
+    Closed,
+    ConnectOptions,
+    Frame,
+    TextFrame,
+    WebSocket,
+    connect,
+)
+
+__all__ = [
+    "CA_VARIABLES",
+    "BinaryFrame",
+    "Clock",
+    "Closed",
+    "ConnectOptions",
+    "Frame",
+    "Proxy",
+    "SystemClock",
+    "SystemRoots",
+    "TextFrame",
+    "WebSocket",
+    "connect",
+    "find_api_key",
+    "find_system_roots",
+    "is_loopback",
+    "make_tls_context",
+    "proxy_for",
+    "require_api_key",
+]
