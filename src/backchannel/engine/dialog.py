@@ -1,0 +1,457 @@
+"""What the voice says and does: a small dialog by rule, in place of a language model. Pure.
+
+Theory of operation. Two things make it speak. The user spoke (`heard`): the reply follows from the words alone:
+greetings are answered, a question about progress and a wish to stop call their tools where the client offers them, and
+every other request is handed to the background agent in the words that were understood, after a short acknowledgement.
+What was not understood well enough is handed to nobody. Or the client asks for a response (`asked`): then the reply
+is what is new since the last one, said once and briefly.
+
+What is new comes as items: a user message marked `[BACKEND] ` is a report of the agent, a function call's output is
+the answer of a tool. The answer of a `background_agent` call either only says that a running task was changed (then an
+acknowledgement is due), or points to the reports before it (then the last of them is the result), or says how the task
+ended. A newer report takes the place of an older one that was not said yet; a result is not displaced by a report.
+User messages marked `[USER] ` are what the user typed to the agent: known, and never said.
+
+It knows which calls are open, to read their answers, and nothing of how the agent's work goes. Words vary by a counter,
+so the same conversation gives the same words.
+
+Source: realtime.md 4.3, 5.2 and 5.3 for the two prefixes; the rest is ours.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import re
+from typing import Final
+
+import msgspec
+
+from backchannel.engine.prose import spoken_form
+from backchannel.engine.speech.base import Heard
+
+__all__ = ["AGENT_PREFIX", "USER_PREFIX", "Dialog", "Reply", "ToolCall", "is_request", "joined"]
+
+AGENT_PREFIX: Final = "[BACKEND] "
+USER_PREFIX: Final = "[USER] "
+
+AGENT_TOOL: Final = "background_agent"
+STATUS_TOOL: Final = "agent_status"
+STOP_TOOL: Final = "stop_agent"
+
+MIN_CONFIDENCE: Final = 0.6
+"""Free speech understood with less than this is not handed on: measured, most of its words are then wrong."""
+MIN_ADDRESSED_CONFIDENCE: Final = 0.35
+"""Below this it is not even clear that somebody spoke to us."""
+MIN_CONTENT_WORDS: Final = 2
+MAX_SMALL_TALK_WORDS: Final = 12
+"""A longer sentence is a request, whatever words it is made of."""
+MAX_NEWS: Final = 64
+"""Reports beyond this that nobody asked to hear push out the oldest."""
+MAX_OPEN_CALLS: Final = 256
+
+_ON_IT: Final = ("On it.", "Okay, I'm on it.", "Right away.", "Sure, one moment.", "Will do.")
+_PASSED_ON: Final = ("Okay.", "Sure.", "All right.", "Got it.")
+_TAKEN: Final = ("It has that now.", "That is passed on.", "It knows.")
+_HELLO: Final = ("Hello! What shall I do?", "Hi! What can I do for you?", "Hello there.")
+_WELCOME: Final = ("You're welcome.", "Any time.", "Glad to help.")
+_GOODBYE: Final = ("Goodbye!", "See you.", "Bye for now.")
+_NOT_UNDERSTOOD: Final = ("Sorry, I did not understand that.", "I did not catch that. Could you say it again?")
+_NO_AGENT: Final = ("There is no agent here that I could pass that on to.",)
+_NOTHING_TO_SAY: Final = ("It is done.",)
+_ON_SCREEN: Final = ("The details are on the screen.",)
+_CANNOT_MUTE: Final = ("I cannot mute for you. Please do it where you opened this conversation.",)
+
+_GREETING: Final = re.compile(r"(?:(?:hello|hi|hey|good (?:morning|afternoon|evening))(?: there| again)?\s*)+")
+_THANKS: Final = re.compile(
+    r"(?:(?:okay|ok|great|good|perfect|fine|no|yes|all right)\s+)*(?:thanks|thank you|cheers)"
+    r"(?: a lot| so much| very much| again)?(?: for (?:that|this|your help|the help))?"
+)
+_BYE: Final = re.compile(
+    r"(?:(?:okay|thanks|thank you)\s+)*(?:good ?bye|bye(?: bye)?|see you(?: later| soon)?)(?: for now)?"
+)
+_NOD: Final = re.compile(
+    r"(?:(?:yes|no|yeah|yep|yup|nope|okay|ok|sure|right|fine|good|great|perfect|all right|please|nice|cool|mm|hm)\s*)+"
+)
+_MUTE: Final = re.compile(r"(?:please )?(?:un ?)?mute(?: me| the microphone)?(?: please)?")
+_LEAD: Final = r"(?:(?:okay|ok|no|yes|so|and|hey|please|now|can you|could you|i want you to|tell me)\s+)*"
+_TAIL: Final = r"(?:\s+(?:now|please|right now|then|thanks|it|that|this))*"
+_STOP: Final = re.compile(
+    _LEAD + r"(?:(?:stop|cancel|abort|quit|halt|enough)(?: (?:stop|it|that|this|everything|working|running|there|now)"
+    r"| (?:doing|running) (?:it|that|this|the tests?)| the (?:tests?|work|task|run|search|job|agent))*"
+    r"|hold on stop|never ?mind|forget (?:about )?(?:it|that)|leave it|drop it|(?:that is|that's) enough)" + _TAIL
+)
+_STATUS: Final = re.compile(
+    _LEAD + r"(?:how (?:is|'s) (?:it|that|this|everything) (?:going|looking|coming along)"
+    r"|how's (?:it|that|everything) (?:going|looking|coming along)"
+    r"|how does it look|how far(?: along)? (?:are you|is it|are they)(?: along)?"
+    r"|how (?:are|is) (?:you|it|they|the \w+) (?:doing|going|getting on|coming along)"
+    r"|how much (?:is (?:done|left)|longer(?: will it take)?)"
+    r"|how long (?:will|does) it(?: still)? take|how many are left"
+    r"|are (?:you|they|the tests) (?:still )?(?:done|finished|ready|working|running|there|doing it)(?: yet)?"
+    r"|is (?:it|that|the work|the task) (?:still )?(?:done|finished|ready|running|working)(?: yet)?|did it finish"
+    r"|what are you (?:doing|working on)|(?:what is|what's) (?:going on|happening)"
+    r"|(?:(?:give me|show me|what is|what's|what about)\s+)?(?:(?:the|a|your|any)\s+)?(?:status|progress)"
+    r"(?: update| report)?"
+    r"|any (?:news|progress|updates?)|update me|where (?:are you|do we stand)|anything yet)" + _TAIL
+)
+_ADDRESSED: Final = re.compile(
+    r"\b(?:please|can you|could you|would you|will you|hey|computer|agent|i want you|let's)\b"
+)
+_STEER_ANSWER: Final = re.compile(r"\bsteer|\balready running\b|\bas a change\b", re.IGNORECASE)
+_NEGATIVE: Final = re.compile(r"\b(?:no|not|cannot|can't|stopped|fail\w*|error|ends?)\b", re.IGNORECASE)
+
+_WORD: Final = re.compile(r"[^\W_]+(?:['.-][^\W_]+)*")
+_FUNCTION_WORDS: Final = frozenset(
+    [
+        "a",
+        "about",
+        "ah",
+        "all",
+        "am",
+        "an",
+        "and",
+        "any",
+        "are",
+        "as",
+        "at",
+        "be",
+        "been",
+        "but",
+        "by",
+        "can",
+        "can't",
+        "could",
+        "did",
+        "do",
+        "does",
+        "don't",
+        "down",
+        "er",
+        "for",
+        "from",
+        "get",
+        "go",
+        "good",
+        "had",
+        "has",
+        "have",
+        "he",
+        "her",
+        "here",
+        "him",
+        "his",
+        "hm",
+        "how",
+        "huh",
+        "i",
+        "i'd",
+        "i'll",
+        "i'm",
+        "if",
+        "in",
+        "into",
+        "is",
+        "it",
+        "it's",
+        "its",
+        "just",
+        "know",
+        "like",
+        "me",
+        "mean",
+        "mm",
+        "more",
+        "my",
+        "no",
+        "not",
+        "now",
+        "of",
+        "oh",
+        "okay",
+        "on",
+        "one",
+        "or",
+        "our",
+        "out",
+        "over",
+        "really",
+        "right",
+        "said",
+        "say",
+        "see",
+        "she",
+        "so",
+        "some",
+        "such",
+        "than",
+        "that",
+        "that's",
+        "the",
+        "their",
+        "them",
+        "then",
+        "there",
+        "these",
+        "they",
+        "they're",
+        "this",
+        "those",
+        "to",
+        "too",
+        "uh",
+        "um",
+        "up",
+        "us",
+        "very",
+        "was",
+        "we",
+        "we're",
+        "well",
+        "were",
+        "what",
+        "when",
+        "which",
+        "who",
+        "will",
+        "with",
+        "would",
+        "yeah",
+        "yes",
+        "you",
+        "you're",
+        "your",
+    ]
+)
+
+
+class _Kind(enum.Enum):
+    """What an item that may be said is."""
+
+    REPORT = "report"
+    """The agent said something on its way."""
+    RESULT = "result"
+    """The last thing the agent said of a task."""
+    ENDING = "ending"
+    """How a task ended, in the words of the one who runs it."""
+    ANSWER = "answer"
+    """The answer of another tool."""
+    STOP = "stop"
+    """The answer to a stop; it says all of how the stopped task ended."""
+    TAKEN = "taken"
+    """A running task took a change."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A tool that is to be called."""
+
+    name: str
+    arguments: str
+    """A JSON object."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What to say, and then what to call; either may be missing."""
+
+    say: str | None = None
+    call: ToolCall | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _News:
+    kind: _Kind
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _OpenCall:
+    name: str
+    n_reports: int
+    """How many reports there had been when it was called."""
+
+
+def is_request(heard: Heard) -> bool:
+    """Whether this was understood well enough to act on it."""
+    words = _words(heard.text)
+    if not words:
+        return False
+    if heard.from_grammar:
+        return True
+    if heard.confidence >= MIN_CONFIDENCE:
+        return len({word for word in words if word not in _FUNCTION_WORDS}) >= MIN_CONTENT_WORDS
+    # Free speech that comes out as just one of the control phrases hardly does so by chance.
+    return heard.confidence >= MIN_ADDRESSED_CONFIDENCE and _is_control(" ".join(words[: MAX_SMALL_TALK_WORDS + 1]))
+
+
+def _is_control(sentence: str) -> bool:
+    return any(pattern.fullmatch(sentence) for pattern in (_STOP, _STATUS, _GREETING, _THANKS, _BYE))
+
+
+def joined(utterances: tuple[Heard, ...]) -> Heard:
+    """Several utterances as one: those that were understood, else the last."""
+    understood = [heard for heard in utterances if is_request(heard)] or list(utterances[-1:])
+    free = [heard.confidence for heard in understood if not heard.from_grammar]
+    return Heard(
+        text="\n".join(heard.text for heard in understood), confidence=min(free, default=1.0), from_grammar=not free
+    )
+
+
+class Dialog:
+    """One conversation's dialog. The session tells it every item and every end of a reply, in order."""
+
+    def __init__(self) -> None:
+        self._news: list[_News] = []
+        self._open: dict[str, _OpenCall] = {}
+        self._n_reports = 0
+        self._n_replies = 0
+        self._asked_again = False
+        self._last_question = False
+        self._typed: list[str] = []
+        self._saying: tuple[_News, ...] = ()
+        self._interrupted: tuple[_News, ...] = ()
+
+    def user_wrote(self, text: str) -> None:
+        """A text message of the user came into the conversation."""
+        if text.startswith(AGENT_PREFIX):
+            self._n_reports += 1
+            self._add(_Kind.REPORT, text.removeprefix(AGENT_PREFIX))
+        elif text.strip() and not text.startswith(USER_PREFIX):
+            self._typed = [*self._typed, text.strip()][-MAX_NEWS:]
+
+    def called(self, call_id: str, name: str) -> None:
+        """A tool was called; its answer is still to come."""
+        self._open[call_id] = _OpenCall(name=name, n_reports=self._n_reports)
+        if len(self._open) > MAX_OPEN_CALLS:
+            del self._open[next(iter(self._open))]
+
+    def answered(self, call_id: str, output: str) -> None:
+        """A tool's answer came."""
+        call = self._open.pop(call_id, None)
+        name = AGENT_TOOL if call is None else call.name
+        if not output.strip():
+            return
+        if name == STOP_TOOL:
+            # It says how the task ended, and what the task itself had to say about that is no news any more.
+            self._news = [news for news in self._news if news.kind not in (_Kind.ENDING, _Kind.REPORT)]
+            self._add(_Kind.STOP, output)
+        elif name != AGENT_TOOL:
+            self._add(_Kind.ANSWER, output)
+        elif AGENT_PREFIX.strip() in output:
+            self._finished(call)
+        elif self._only_steered(output):
+            self._add(_Kind.TAKEN, "")
+        else:
+            self._add(_Kind.ENDING, output)
+
+    def heard(self, heard: Heard, tools: frozenset[str]) -> Reply:
+        """The user spoke: what to say and do about it, with the tools the client offers."""
+        if not is_request(heard):
+            return self._not_understood(heard)
+        self._asked_again = False
+        self._saying = ()
+        was_question, self._last_question = self._last_question, False
+        small_talk = self._small_talk(heard, tools, was_question=was_question)
+        if small_talk is not None:
+            return small_talk
+        if AGENT_TOOL not in tools:
+            return Reply(say=self._vary(_NO_AGENT))
+        busy = any(call.name == AGENT_TOOL for call in self._open.values())
+        arguments = msgspec.json.encode({"prompt": heard.text.strip()}).decode()
+        return Reply(
+            say=self._vary(_PASSED_ON if busy else _ON_IT), call=ToolCall(name=AGENT_TOOL, arguments=arguments)
+        )
+
+    def _small_talk(self, heard: Heard, tools: frozenset[str], *, was_question: bool) -> Reply | None:
+        """The reply to what is no work for the agent; None for a request."""
+        sentence = _words(heard.text)
+        if len(sentence) > MAX_SMALL_TALK_WORDS:
+            return None
+        words = " ".join(sentence)
+        for pattern, phrases in ((_GREETING, _HELLO), (_THANKS, _WELCOME), (_BYE, _GOODBYE), (_MUTE, _CANNOT_MUTE)):
+            if pattern.fullmatch(words):
+                return Reply(say=self._vary(phrases))
+        if _NOD.fullmatch(words) and not was_question:
+            return Reply()
+        if STATUS_TOOL in tools and _STATUS.fullmatch(words):
+            return Reply(call=ToolCall(name=STATUS_TOOL, arguments="{}"))
+        if STOP_TOOL in tools and _STOP.fullmatch(words):
+            return Reply(say=self._vary(_PASSED_ON), call=ToolCall(name=STOP_TOOL, arguments="{}"))
+        return None
+
+    def asked(self, tools: frozenset[str]) -> Reply:
+        """The client wants a response: to what the user wrote, or else of what is new; perhaps of nothing."""
+        if self._typed:
+            text, self._typed = "\n".join(self._typed), []
+            reply = self.heard(Heard(text=text, confidence=1.0, from_grammar=True), tools)
+            if reply != Reply():
+                return reply
+        news = self._choose() or self._interrupted
+        if not news:
+            return Reply()
+        self._interrupted = ()
+        self._saying = news
+        say = " ".join(self._phrase(entry) for entry in news)
+        self._last_question = say.endswith("?")
+        return Reply(say=say)
+
+    def interrupted(self) -> None:
+        """What was being said was cut off: if nothing newer comes, it may be said again."""
+        if self._saying:
+            self._interrupted, self._saying = self._saying, ()
+
+    def _add(self, kind: _Kind, text: str) -> None:
+        self._news = [*self._news, _News(kind=kind, text=text)][-MAX_NEWS:]
+
+    def _finished(self, call: _OpenCall | None) -> None:
+        """The reports before this are the result: the last of them, when it was not said yet."""
+        for at in range(len(self._news) - 1, -1, -1):
+            if self._news[at].kind is _Kind.REPORT:
+                self._news[at] = dataclasses.replace(self._news[at], kind=_Kind.RESULT)
+                return
+        if call is not None and call.n_reports == self._n_reports:
+            self._add(_Kind.ENDING, _NOTHING_TO_SAY[0])
+
+    def _only_steered(self, output: str) -> bool:
+        if _STEER_ANSWER.search(output):
+            return True
+        # An older task is still open: then this call went into that one.
+        busy = any(call.name == AGENT_TOOL for call in self._open.values())
+        return busy and not _NEGATIVE.search(output)
+
+    def _choose(self) -> tuple[_News, ...]:
+        """Take what to say of what is new: what was asked for and what was achieved, else the newest there is."""
+        due = [news for news in self._news if news.kind not in (_Kind.REPORT, _Kind.TAKEN)]
+        if due:
+            # The newest of each kind; two kinds at most are new to anybody.
+            newest = {news.kind: news for news in due}
+            # Reports after the last of them are of other work, and keep.
+            last = max(at for at, news in enumerate(self._news) if news is due[-1])
+            self._news = self._news[last + 1 :]
+            return tuple(news for news in due if newest[news.kind] is news)[-2:]
+        latest, self._news = self._news[-1:], []
+        return tuple(latest)
+
+    def _phrase(self, news: _News) -> str:
+        if news.kind is _Kind.TAKEN:
+            return self._vary(_TAKEN)
+        return spoken_form(news.text) or self._vary(_ON_SCREEN)
+
+    def _not_understood(self, heard: Heard) -> Reply:
+        words = _words(heard.text)
+        addressed = bool(_ADDRESSED.search(" ".join(words))) or heard.confidence >= MIN_ADDRESSED_CONFIDENCE
+        n_content = sum(word not in _FUNCTION_WORDS for word in words)
+        if self._asked_again or not addressed or n_content < MIN_CONTENT_WORDS:
+            return Reply()
+        self._asked_again = True
+        return Reply(say=self._vary(_NOT_UNDERSTOOD))
+
+    def _vary(self, phrases: tuple[str, ...]) -> str:
+        phrase = phrases[self._n_replies % len(phrases)]
+        self._n_replies += 1
+        return phrase
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower().replace("\u2019", "'"))
