@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 import msgspec
 
 from backchannel.core import events, reports, screen
-from backchannel.core.effects import CancelTimer, CloseTransport, Configure, Effect, Send, SendAudio, SetTimer, Show
+from backchannel.core.effects import CancelTimer, CloseTransport, Configure, Effect, SendAudio, SetTimer, Show
 from backchannel.core.floor import Floor, Reason, Speech
 from backchannel.core.handoff import TIMER as STOP_TIMER
 from backchannel.core.handoff import Decision, Handoff
@@ -24,7 +24,6 @@ from backchannel.core.server_errors import Remedy, remedy_for
 from backchannel.core.transcript import Transcript
 from backchannel.errors import LocalProtocolError
 from backchannel.wire.realtime import events as server
-from backchannel.wire.realtime import intents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,14 +59,16 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
     working: bool
     """A task runs."""
     answering: bool
-    """The voice answers, or is about to speak."""
+    """The voice answers."""
+    waiting: bool = False
+    """There is something that the voice will say as soon as it is quiet."""
     speaking: bool
     """The user speaks, or the voice is still being heard."""
 
     @property
     def at_rest(self) -> bool:
         """Nothing goes on and nothing waits."""
-        return not (self.working or self.answering or self.speaking)
+        return not (self.working or self.answering or self.waiting or self.speaking)
 
 
 class Conversation:
@@ -82,6 +83,8 @@ class Conversation:
         self._handoff = Handoff()
         self._floor = Floor(speech=options.speech, quiet_s=options.quiet_ms / 1000)
         self._floor_deadline: float | None = None
+        self._spoken_for: Reason | None = None
+        """Why the voice was last asked to speak."""
 
     @property
     def state(self) -> State:
@@ -92,7 +95,8 @@ class Conversation:
         """What goes on now."""
         return Activity(
             working=not self._handoff.is_idle,
-            answering=not self._response.is_idle or self._floor.waiting,
+            answering=not self._response.is_idle,
+            waiting=self._floor.waiting,
             speaking=self._floor.user_speaking or self._playback.ends_at > now,
         )
 
@@ -191,8 +195,7 @@ class Conversation:
             case server.InputTranscriptDelta(delta=delta):
                 return self._said_more("user", delta)
             case server.InputTranscriptDone(text=text):
-                # Servers that do not say when the user fell silent say what was said.
-                self._floor.user_stopped(now)
+                self._floor.user_transcribed(now)
                 return self._said("user", text)
             case server.OutputTranscriptDelta(delta=delta):
                 return self._said_more("assistant", delta)
@@ -205,10 +208,11 @@ class Conversation:
                 self._floor.voice_stopped(now)
                 return self._response.ended(response_id, now)
             case server.HandoffRequested(handoff_id=call_id, text=text):
-                said = self._transcript.take(text)
+                # A repeated call is no handoff: what was said since waits for the next one.
+                said = () if self._handoff.has_claimed(call_id) else self._transcript.take(text)
                 return self._decided(self._handoff.delegated(call_id, text, said, now), now)
             case server.NoopRequested(call_id=call_id):
-                return [Send(intent=intents.AnswerCall(call_id=call_id, output=""))]
+                return self._decided(self._handoff.called(call_id, output="", speak=None), now)
             case server.ToolCalled():
                 return self._tool_called(event, now)
             case server.ServerError():
@@ -224,19 +228,20 @@ class Conversation:
             case "stop_agent":
                 return self._decided(self._handoff.stop_asked(call.call_id, now), now)
             case name:
-                answer = intents.AnswerCall(call_id=call.call_id, output=f"There is no tool named {name}.")
-                decision = Decision(effects=(Send(intent=answer),), speak=Reason.ASKED)
-                return self._decided(decision, now)
+                answer = f"There is no tool named {name}."
+                return self._decided(self._handoff.called(call.call_id, output=answer, speak=Reason.ASKED), now)
 
     def _server_error(self, error: server.ServerError, now: float) -> list[Effect]:
-        match remedy_for(error.code, error.message):
+        remedy = remedy_for(error.code, error.message)
+        match remedy:
             case Remedy.DEFER:
-                return self._response.refused(now)
+                return self._refused(now)
             case Remedy.WARN:
                 return [Show(event=screen.Warned(message=error.message))]
             case Remedy.END:
                 failed = Show(event=screen.ConversationFailed(message=error.message))
                 return [failed, CloseTransport(), *self._closed(screen.CloseReason.ERROR)]
+        assert_never(remedy)
 
     def _reported(self, report: reports.AgentReport, now: float) -> list[Effect]:
         shown = Show(event=report)
@@ -268,6 +273,7 @@ class Conversation:
             case events.TransportFailed(message=message):
                 failed = Show(event=screen.ConversationFailed(message=message))
                 return [failed, *self._closed(screen.CloseReason.ERROR)]
+        assert_never(event)
 
     def _closed(self, reason: screen.CloseReason, *, detail: str | None = None) -> list[Effect]:
         self._state = State.CLOSED
@@ -290,12 +296,18 @@ class Conversation:
         if decision.speak is None or not self._options.creates_responses:
             return list(effects)
         if self._floor.offer(decision.speak):
-            return [*effects, *self._speak(now)]
+            return [*effects, *self._speak(decision.speak, now)]
         return list(effects)
 
-    def _speak(self, now: float) -> list[Effect]:
+    def _speak(self, reason: Reason | None, now: float) -> list[Effect]:
+        self._spoken_for = reason
         self._floor.spoken()
         return self._response.want(now)
+
+    def _refused(self, now: float) -> list[Effect]:
+        """The response that we asked for was not begun, so what it was for is still to be said."""
+        effects = self._response.refused(now)
+        return [*effects, *self._decided(Decision(speak=self._spoken_for), now)]
 
     def _settle(self, now: float) -> list[Effect]:
         """Let what waits be said when the floor is free, or come back when it will be."""
@@ -304,7 +316,7 @@ class Conversation:
         free_at = self._floor.free_at(self._playback.ends_at)
         if free_at is None or free_at > now:
             return self._arm(free_at)
-        return [*self._arm(None), *self._speak(now)]
+        return [*self._arm(None), *self._speak(self._floor.reason, now)]
 
     def _arm(self, deadline: float | None) -> list[Effect]:
         if deadline == self._floor_deadline:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 from backchannel.core.screen import ScreenEvent
-from backchannel.wire.realtime.intents import Intent
+from backchannel.wire.realtime import intents
 
 __all__ = [
     "CancelTimer",
@@ -33,7 +33,7 @@ class Configure(msgspec.Struct, frozen=True, kw_only=True, tag="configure"):
 class Send(msgspec.Struct, frozen=True, kw_only=True, tag="send"):
     """Say something to the realtime server."""
 
-    intent: Intent
+    intent: intents.Intent
 
 
 class SendAudio(msgspec.Struct, frozen=True, kw_only=True, tag="send_audio"):

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import msgspec
 
 from backchannel.core.reports import AgentReport
-from backchannel.wire.realtime.events import ServerEvent
+from backchannel.wire.realtime import events as server
 
 __all__ = [
     "AudioCaptured",
@@ -122,7 +122,7 @@ Event: TypeAlias = (
     | SteerFailed
     | SteerMissed
     | TimerFired
-    | ServerEvent
+    | server.ServerEvent
     | AgentReport
 )
 """Everything the core may be told."""

@@ -40,6 +40,7 @@ class Floor:
         self._speech = speech
         self._quiet_s = quiet_s
         self._user_speaking = False
+        self._stops_are_told = False
         self._silent_since = 0.0
         self._news: Reason | None = None
 
@@ -53,14 +54,29 @@ class Floor:
         """Whether there is something to be said."""
         return self._news is not None
 
+    @property
+    def reason(self) -> Reason | None:
+        """The most pressing of what is to be said; None when nothing is."""
+        return self._news
+
     def user_started(self) -> None:
         """The user began to speak."""
         self._user_speaking = True
 
     def user_stopped(self, now: float) -> None:
         """The user fell silent."""
+        self._stops_are_told = True
         self._user_speaking = False
         self._silent_since = now
+
+    def user_transcribed(self, now: float) -> None:
+        """What the user said is known whole, so the user fell silent, where the server does not tell that itself.
+
+        Where it does, the words come late: the user may be speaking again.
+        """
+        if not self._stops_are_told:
+            self._user_speaking = False
+            self._silent_since = now
 
     def voice_stopped(self, now: float) -> None:
         """The voice has said what it had to say."""

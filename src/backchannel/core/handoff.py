@@ -19,7 +19,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from backchannel.core.delegation import parse_delegation, render_delegation
 from backchannel.core.effects import CancelTimer, Effect, InterruptTurn, Send, SetTimer, Show, StartTurn, SteerTurn
@@ -42,7 +42,7 @@ TIMER: Final = "stop"
 FINISHED: Final = "The background agent is done. What it said, in the messages marked [BACKEND], is the result."
 FINISHED_SILENTLY: Final = "The background agent is done. It had nothing to say about it."
 STEERED: Final = "The task that is already running was given this as a change."
-STOPPED: Final = "The task was stopped because the user wanted it. It was not finished."
+STOPPED: Final = "The task was stopped before it was finished, as asked."
 STOPPED_ANSWER: Final = "The task is stopped."
 NOTHING_TO_STOP: Final = "No task is running, so there was nothing to stop."
 EMPTY: Final = "There was no request in this. Ask the user what to do."
@@ -141,12 +141,22 @@ class Handoff:
         """Whether no task runs or waits."""
         return self.state is State.IDLE
 
+    def has_claimed(self, call_id: str) -> bool:
+        """Whether a call with this id has been taken already."""
+        return call_id in self._claimed
+
+    def called(self, call_id: str, *, output: str, speak: Reason | None) -> Decision:
+        """A call that is no business of the agent's: it is answered at once, once."""
+        if not self._claim(call_id):
+            return _duplicate(call_id)
+        return Decision(effects=(Send(intent=intents.AnswerCall(call_id=call_id, output=output)),), speak=speak)
+
     def delegated(self, call_id: str, text: str, said: tuple[Utterance, ...], now: float) -> Decision:
         """The voice hands work over; without words of its own the transcript says what is asked."""
         if not self._claim(call_id):
             return _duplicate(call_id)
         spoken = "\n".join(f"{entry.speaker}: {entry.text}" for entry in said)
-        words = text or spoken
+        words = text if text.strip() else spoken
         if not words.strip():
             answer = intents.FinishHandoff(handoff_id=call_id, output=EMPTY)
             return Decision(effects=(Send(intent=answer),), speak=Reason.ASKED)
@@ -208,7 +218,9 @@ class Handoff:
         return Decision(effects=(Send(intent=report),), speak=Reason.ASKED)
 
     def steer_missed(self, text: str, *, by_voice: bool, now: float) -> Decision:
-        """A change came too late for its task: it is the next one."""
+        """A change came too late for its task: it is the next one, unless the user said stop after it."""
+        if self.state is State.STOPPING:
+            return _NOTHING
         request = _Request(text=text, words=parse_delegation(text), by_voice=by_voice, call_id=None)
         if self._task is None:
             return self._asked(request, now)
@@ -260,7 +272,7 @@ class Handoff:
         """The session ends: answer what still waits for an answer."""
         effects = self._drop_queued(SESSION_ENDS)
         if self._task is not None:
-            effects += [*_answer(self._task.request.call_id, SESSION_ENDS), *self._answer_stops(SESSION_ENDS)]
+            effects += [*_answer(self._task.request.call_id, SESSION_ENDS), *_answer_stops(self._task, SESSION_ENDS)]
             self._task.request = dataclasses.replace(self._task.request, call_id=None)
         return tuple(effects)
 
@@ -293,10 +305,11 @@ class Handoff:
         was_stopping = self.state is State.STOPPING
         effects: list[Effect] = [CancelTimer(name=TIMER)] if was_stopping else []
         output = _output(task, outcome, error)
-        if task.request.call_id is None and outcome is Outcome.FAILED:
+        if task.request.call_id is None and output != FINISHED:
+            # No call carries this to the voice, which is about to speak of it.
             effects.append(Send(intent=intents.ReportProgress(handoff_id=None, text=output)))
         effects += _answer(task.request.call_id, output)
-        effects += self._answer_stops(STOPPED_ANSWER if why is Input.ENDED else STOP_OVERDUE)
+        effects += _answer_stops(task, STOPPED_ANSWER if why is Input.ENDED else STOP_OVERDUE)
         ended = TaskEnded(turn_id=task.turn_id, outcome=outcome, elapsed_s=now - task.started_at, error=error)
         effects.append(Show(event=ended))
         self._last = (task.request.words, outcome, now)
@@ -310,19 +323,13 @@ class Handoff:
                 effects += self._asked(self._queued.popleft(), now).effects
         return Decision(effects=tuple(effects), speak=Reason.ASKED if was_stopping else Reason.RESULT)
 
-    def _answer_stops(self, output: str) -> list[Effect]:
-        if self._task is None:
-            return []
-        calls, self._task.stop_calls = self._task.stop_calls, []
-        return [Send(intent=intents.AnswerCall(call_id=call_id, output=output)) for call_id in calls]
-
     def _drop_queued(self, output: str) -> list[Effect]:
         dropped = [effect for request in self._queued for effect in _answer(request.call_id, output)]
         self._queued.clear()
         return dropped
 
     def _claim(self, call_id: str) -> bool:
-        if call_id in self._claimed:
+        if self.has_claimed(call_id):
             return False
         self._claimed[call_id] = None
         if len(self._claimed) > REMEMBERED_CALLS:
@@ -345,6 +352,11 @@ def _answer(call_id: str | None, output: str) -> tuple[Effect, ...]:
     return (Send(intent=intents.FinishHandoff(handoff_id=call_id, output=output)),)
 
 
+def _answer_stops(task: _Task, output: str) -> list[Effect]:
+    calls, task.stop_calls = task.stop_calls, []
+    return [Send(intent=intents.AnswerCall(call_id=call_id, output=output)) for call_id in calls]
+
+
 def _output(task: _Task, outcome: Outcome, error: str | None) -> str:
     match outcome:
         case Outcome.COMPLETED:
@@ -353,6 +365,7 @@ def _output(task: _Task, outcome: Outcome, error: str | None) -> str:
             return f"The background agent could not finish: {error or 'it did not say why'}"
         case Outcome.INTERRUPTED:
             return STOPPED
+    assert_never(outcome)
 
 
 def _first_paragraph(text: str) -> str:

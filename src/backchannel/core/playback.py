@@ -38,14 +38,21 @@ class _Item:
 
     def heard(self, now: float) -> int:
         if self.heard_ms is not None:
-            return min(self.heard_ms, self.received_ms)
+            return self.heard_ms
         return max(0, min(int((now - self.starts_at) * 1000), self.received_ms))
 
     @property
     def ends_at(self) -> float:
         if self.heard_ms is not None:
-            return self.heard_at + max(0, self.received_ms - self.heard_ms) / 1000
+            return self.heard_at + (self.received_ms - self.heard_ms) / 1000
         return self.starts_at + self.received_ms / 1000
+
+    def grow(self, duration_ms: int, now: float) -> None:
+        # Audio that comes after all before it was heard (the server was slow) starts to be heard when it comes.
+        gap_s = max(0.0, now - self.ends_at)
+        self.starts_at += gap_s
+        self.heard_at += gap_s
+        self.received_ms += duration_ms
 
 
 class Playback:
@@ -67,15 +74,20 @@ class Playback:
             while self._items and self._items[0].ends_at <= now:
                 self._items.popleft()
             self._items.append(last)
-        last.received_ms += duration_ms
+        last.grow(duration_ms, now)
         return [PlayAudio(item_id=item_id)]
 
     def played(self, item_id: str, total_ms: int, now: float) -> None:
         """A player tells how much of an item has been heard; what it told of it before counts if it was more."""
+        before: _Item | None = None
         for item in self._items:
             if item.item_id == item_id:
-                item.heard_ms = max(item.heard_ms or 0, total_ms)
+                item.heard_ms = min(max(item.heard_ms or 0, total_ms), item.received_ms)
                 item.heard_at = now
+            elif before is not None:
+                # A player that is behind the clock delays what comes after.
+                item.starts_at = max(item.starts_at, before.ends_at)
+            before = item
 
     def cut(self, now: float) -> list[Effect]:
         """The user speaks: fall silent. Nothing happens when nothing is playing."""
@@ -86,7 +98,7 @@ class Playback:
             if item.ends_at <= now:
                 continue
             heard_ms = item.heard(now)
-            if item.item_id is not None:
+            if item.item_id is not None and item.item_id not in self._cut:
                 self._cut.append(item.item_id)
                 if heard_ms > 0:
                     truncate = intents.Truncate(item_id=item.item_id, audio_end_ms=heard_ms)

@@ -19,6 +19,7 @@ from backchannel.core.conversation import Conversation, Options
 from backchannel.core.effects import Effect
 from backchannel.core.events import Event
 from backchannel.errors import RecordingError
+from backchannel.wire import unicode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -87,7 +88,15 @@ def encode_header(header: Header) -> bytes:
 
 def encode_recorded(recorded: Recorded) -> bytes:
     """A further line, with its line end."""
-    return _encoder.encode(recorded) + b"\n"
+    try:
+        line = _encoder.encode(recorded)
+    except UnicodeEncodeError:
+        # A lone surrogate, as a terminal makes it of broken input, has no UTF-8.
+        line = _encoder.encode(unicode.encodable(msgspec.to_builtins(recorded)))
+    if b"\n" in line or b"\r" in line:
+        # An item stands in it as the server wrote it, which may have been on several lines.
+        line = msgspec.json.format(line, indent=-1)
+    return line + b"\n"
 
 
 def read(lines: Iterable[bytes]) -> tuple[Header, Iterator[Recorded]]:
@@ -105,7 +114,7 @@ def read(lines: Iterable[bytes]) -> tuple[Header, Iterator[Recorded]]:
         if preamble.version != VERSION:
             raise RecordingError(f"line 1: expected version {VERSION}, got {preamble.version}; use a newer backchannel")
         return _header_decoder.decode(first), _records(numbered)
-    except (msgspec.MsgspecError, UnicodeError) as exc:
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as exc:
         raise RecordingError(f"line 1: expected the header of a {FORMAT}: {exc}") from exc
 
 
@@ -113,7 +122,7 @@ def _records(numbered: Iterable[tuple[int, bytes]]) -> Iterator[Recorded]:
     for number, line in numbered:
         try:
             record = _line_decoder.decode(line)
-        except (msgspec.MsgspecError, UnicodeError) as exc:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as exc:
             raise RecordingError(f"line {number}: expected an event or an effect: {exc}") from exc
         if (record.event is None) == (record.effect is None):
             raise RecordingError(f"line {number}: expected either an event (in) or an effect (out)")
@@ -136,10 +145,11 @@ def _steps(records: Iterable[Recorded]) -> Iterator[tuple[float, Event, tuple[Ef
         if record.effect is not None:
             effects.append(record.effect)
             continue
+        if record.event is None:
+            raise AssertionError("a record without an effect has an event")
         if current is not None:
             yield (*current, tuple(effects))
-        if record.event is not None:
-            current = (record.t, record.event)
-            effects = []
+        current = (record.t, record.event)
+        effects = []
     if current is not None:
         yield (*current, tuple(effects))

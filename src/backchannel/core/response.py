@@ -6,7 +6,8 @@ what the server says is active, sends our request when nothing is, and keeps at 
 wishes while a response is active collapse into one, since the response that comes then knows everything.
 
 Responses are told apart by id. The end of a response that is not the active one (a cancelled predecessor, told late)
-changes nothing. A server without ids frees the machine with any end.
+changes nothing. A server without ids frees the machine with any end. A refused request is over, and whoever wanted it
+decides whether it is still wanted: the moment may have passed.
 
 A response that never ends would silence the voice for good: after `DEADLINE_S` it counts as over, and a warning says
 so.
@@ -57,8 +58,7 @@ TRANSITIONS: Final[dict[State, dict[Input, State]]] = {
         Input.WANTED: State.REQUESTED,
         Input.CREATED: State.ACTIVE,
         Input.ENDED: State.IDLE,
-        # The response in whose favour ours was refused is already over: ask again.
-        Input.REFUSED: State.REQUESTED,
+        Input.REFUSED: State.IDLE,
         Input.EXPIRED: State.IDLE,
     },
     State.REQUESTED: {
@@ -95,7 +95,7 @@ class Response:
     def want(self, now: float) -> list[Effect]:
         """The voice should speak: ask now, or once the active response is over."""
         if self.state is State.IDLE:
-            return self._request(Input.WANTED, now)
+            return self._request(now)
         self._waiting = True
         return []
 
@@ -103,6 +103,9 @@ class Response:
         """The server began a response."""
         self._step(Input.CREATED)
         self._active_id = response_id
+        if response_id is not None and response_id in self._ended:
+            # A server that gives the same id again means another response.
+            self._ended.remove(response_id)
         return [_deadline(now)]
 
     def ended(self, response_id: str | None, now: float) -> list[Effect]:
@@ -116,11 +119,14 @@ class Response:
         return self._free(Input.ENDED, now)
 
     def refused(self, now: float) -> list[Effect]:
-        """The server would not start our response because one is active."""
+        """The server would not start our response because one is active. Whoever wanted it has to want it again."""
         if self.state is State.IDLE:
-            return self._request(Input.REFUSED, now)
+            # The response in whose favour ours was refused is already over.
+            return []
+        if self.state is State.REQUESTED:
+            # The active response is one that we took for over: its end, when it comes, counts.
+            self._ended.clear()
         self._step(Input.REFUSED)
-        self._waiting = True
         return [_deadline(now)]
 
     def expired(self, now: float) -> list[Effect]:
@@ -138,11 +144,11 @@ class Response:
         self._active_id = None
         if self._waiting:
             self._waiting = False
-            return self._request(Input.WANTED, now)
+            return self._request(now)
         return [] if was_idle else [CancelTimer(name=TIMER)]
 
-    def _request(self, why: Input, now: float) -> list[Effect]:
-        self._step(why)
+    def _request(self, now: float) -> list[Effect]:
+        self._step(Input.WANTED)
         return [Send(intent=intents.RequestResponse()), _deadline(now)]
 
     def _step(self, happened: Input) -> None:

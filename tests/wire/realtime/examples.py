@@ -1,0 +1,46 @@
+"""One example or more of every value of the realtime wire."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from backchannel.wire.realtime import TOOLS, Modality, SessionSettings, events, intents
+
+SETTINGS: Final = SessionSettings(
+    instructions="Be brief.", voice="marin", modality=Modality.TEXT, tools=(TOOLS["background_agent"],)
+)
+
+SERVER_EVENTS: Final[tuple[events.ServerEvent, ...]] = (
+    events.SessionUpdated(session_id="sess_1", instructions="Be brief."),
+    events.InputSpeechStarted(item_id="item_1"),
+    events.InputSpeechStopped(item_id=None),
+    events.InputTranscriptDelta(delta="run"),
+    events.InputTranscriptDone(text="run the tests"),
+    events.OutputTranscriptDelta(delta="on"),
+    events.OutputTranscriptDone(text="on it"),
+    events.ItemAdded(item=msgspec.Raw(b'{"id":"item_1"}')),
+    events.ItemDone(item_id="item_1"),
+    events.ResponseCreated(response_id="resp_1"),
+    events.ResponseCancelled(response_id="resp_1"),
+    events.ResponseDone(),
+    events.HandoffRequested(handoff_id="call_1", item_id="item_2", text="run the tests"),
+    events.NoopRequested(call_id="call_2", item_id="item_3"),
+    events.ToolCalled(call_id="call_3", item_id="item_4", name="agent_status", arguments="{}"),
+    events.ServerError(message="slow down", code="rate_limit_exceeded"),
+)
+
+AUDIO: Final = events.AudioOut(data="AAAA", rate_hz=24_000, channels=1, samples_per_channel=1, item_id="item_5")
+
+INTENTS: Final[tuple[intents.Intent, ...]] = (
+    intents.AppendAudio(audio="AAAA"),
+    intents.AddText(role="developer", text="note"),
+    intents.MirrorTyped(text="run the tests"),
+    intents.ReportProgress(handoff_id=None, text="3 tests ran"),
+    intents.FinishHandoff(handoff_id="call_1", output="done"),
+    intents.AnswerCall(call_id="call_2", output=""),
+    intents.RequestResponse(),
+    intents.Truncate(item_id="item_5", audio_end_ms=120),
+    intents.UpdateSession(settings=SETTINGS),
+)

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from backchannel.wire.realtime import TOOLS, Modality, SessionSettings, Tool, ToolParameter
+from tests.wire.realtime.examples import SETTINGS
+
+
+def test_settings_come_back_from_their_encoding() -> None:
+    assert msgspec.json.decode(msgspec.json.encode(SETTINGS), type=SessionSettings) == SETTINGS
+
+
+def test_a_session_speaks_and_has_no_tools_unless_it_is_told() -> None:
+    settings = SessionSettings(instructions="", voice="marin")
+
+    assert settings.modality is Modality.AUDIO
+    assert settings.tools == ()
+
+
+def test_the_tools_are_offered_in_this_order() -> None:
+    assert list(TOOLS) == ["background_agent", "remain_silent", "agent_status", "stop_agent"]
+    assert all(tool.name == name for name, tool in TOOLS.items())
+
+
+def test_only_the_request_has_a_parameter() -> None:
+    parameters = {name: tool.parameter.name for name, tool in TOOLS.items() if tool.parameter is not None}
+
+    assert parameters == {"background_agent": "prompt"}
+
+
+@pytest.mark.parametrize(
+    ("name", "conveys"),
+    [
+        ("background_agent", ["every request", "own words", "starts one", "running", "next"]),
+        ("remain_silent", ["Say nothing", "for your information", "not meant for you"]),
+        ("agent_status", ["doing right now", "does not disturb", "Answer from"]),
+        ("stop_agent", ["Stop the task", "cancel"]),
+    ],
+)
+def test_a_description_says_when_to_choose_the_tool(name: str, conveys: list[str]) -> None:
+    description = TOOLS[name].description
+
+    assert [words for words in conveys if words not in description] == []
+
+
+def test_the_request_is_described_as_the_users_own_words() -> None:
+    parameter = TOOLS["background_agent"].parameter
+
+    assert isinstance(parameter, ToolParameter)
+    assert "user's own words" in parameter.description
+
+
+def test_a_tool_without_a_parameter_has_none() -> None:
+    assert Tool(name="look", description="Look.").parameter is None

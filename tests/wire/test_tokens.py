@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backchannel.wire.tokens import BYTES_PER_TOKEN, estimate_tokens, truncate_middle
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=400)
+
+
+@pytest.mark.parametrize(("text", "tokens"), [("", 0), ("a", 1), ("abcd", 1), ("abcde", 2), ("…", 1), ("é" * 4, 2)])
+def test_a_token_is_four_bytes_begun(text: str, tokens: int) -> None:
+    assert estimate_tokens(text) == tokens
+
+
+def test_a_text_that_fits_is_left_alone() -> None:
+    assert truncate_middle("a" * 40, max_tokens=10) == "a" * 40
+    assert truncate_middle("", max_tokens=0) == ""
+
+
+def test_a_longer_text_keeps_its_head_and_tail_around_what_is_missing() -> None:
+    text = "".join(f"{n:04}" for n in range(100))
+
+    cut = truncate_middle(text, max_tokens=20)
+
+    head, missing, tail = re.split(r"…(\d+) tokens truncated…", cut)
+    assert text.startswith(head)
+    assert text.endswith(tail)
+    assert abs(len(head) - len(tail)) <= 1
+    assert int(missing) == -(-(400 - len(head) - len(tail)) // 4)
+    assert 76 <= len(cut.encode()) <= 80
+
+
+def test_what_is_said_to_be_missing_is_rounded_up() -> None:
+    # 60 bytes of budget, of which the marker takes 25; 65 of the 100 bytes are missing.
+    cut = truncate_middle("a" * 100, max_tokens=15)
+
+    assert cut == "a" * 17 + "…17 tokens truncated…" + "a" * 18
+
+
+@pytest.mark.parametrize("max_tokens", [-1, 0, 1, 5])
+def test_a_budget_too_small_for_the_marker_gives_nothing(max_tokens: int) -> None:
+    assert truncate_middle("a" * 100, max_tokens=max_tokens) == ""
+
+
+def test_a_budget_of_just_the_marker_gives_the_marker() -> None:
+    # "…25 tokens truncated…" is 25 bytes long: 7 tokens hold it with 3 bytes to spare, 6 do not.
+    assert truncate_middle("a" * 100, max_tokens=7) == "a" + "…25 tokens truncated…" + "aa"
+    assert truncate_middle("a" * 100, max_tokens=6) == ""
+
+
+def test_characters_are_not_cut() -> None:
+    cut = truncate_middle("😀" * 100, max_tokens=20)
+
+    assert set(re.sub(r"…\d+ tokens truncated…", "", cut)) == {"😀"}
+
+
+@given(ANY_TEXT, st.integers(-2, 60))
+def test_the_result_is_never_over_the_budget(text: str, max_tokens: int) -> None:
+    cut = truncate_middle(text, max_tokens=max_tokens)
+
+    assert cut == text or len(cut.encode("utf-8", "replace")) <= max(0, max_tokens) * BYTES_PER_TOKEN
+    assert estimate_tokens(cut) <= max(0, max_tokens)
+
+
+@given(ANY_TEXT, st.integers(8, 60))
+def test_the_result_is_made_of_the_texts_ends(text: str, max_tokens: int) -> None:
+    cut = truncate_middle(text, max_tokens=max_tokens)
+
+    if cut != text:
+        marked = list(re.finditer(r"…\d+ tokens truncated…", cut))
+        replaced = text.encode("utf-8", "replace").decode()
+        assert any(
+            replaced.startswith(cut[: match.start()]) and replaced.endswith(cut[match.end() :]) for match in marked
+        )
