@@ -1,0 +1,16 @@
+"""Background agents: what does the work."""
+
+from backchannel.agents.base import Agent, TurnRequest
+from backchannel.agents.choice import AGENT_NAMES, make_agent
+from backchannel.agents.workspace import WorkspaceAgent, WorkspaceOptions, spoken_grammar, spoken_intent
+
+__all__ = [
+    "AGENT_NAMES",
+    "Agent",
+    "TurnRequest",
+    "WorkspaceAgent",
+    "WorkspaceOptions",
+    "make_agent",
+    "spoken_grammar",
+    "spoken_intent",
+]

@@ -1,0 +1,67 @@
+"""What Backchannel asks of a background agent."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from backchannel.core import AgentReport
+
+__all__ = ["Agent", "TurnRequest"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TurnRequest:
+    """One piece of work for an agent."""
+
+    turn_id: str
+    """Stands on every report of this turn."""
+    text: str
+    """What the agent is asked: typed text as it is, or a delegation in its envelope (`core.parse_delegation`)."""
+
+
+class Agent(abc.ABC):
+    """A background agent: it works on one turn at a time and tells what it does.
+
+    Ownership: whoever made the agent calls `close`; it is idempotent and leaves no process behind.
+    """
+
+    @property
+    @abc.abstractmethod
+    def name(self) -> str:
+        """How a person names this agent on the command line."""
+
+    @abc.abstractmethod
+    def run(self, request: TurnRequest) -> AsyncGenerator[AgentReport]:
+        """Work on a turn and yield what happens, the last being `AgentTurnEnded`.
+
+        Ordering: messages in the order they were completed; a command's output between its start and its end. A
+        failure of the work is a report, never an exception. Closing the generator early ends the work and everything
+        it started.
+
+        Raises:
+            LocalProtocolError: A turn is already running.
+        """
+
+    @abc.abstractmethod
+    async def steer(self, text: str) -> None:
+        """Take a change into the running turn; `text` comes in the same forms as a request's.
+
+        Returns as soon as the change is accepted; what comes of it is reported by the running turn.
+
+        Raises:
+            SteerRefused: The change cannot be taken; the turn goes on as it was.
+            LocalProtocolError: No turn is running.
+        """
+
+    @abc.abstractmethod
+    async def interrupt(self) -> None:
+        """Stop the running turn, which then reports its end as `INTERRUPTED`; without a turn, do nothing."""
+
+    @abc.abstractmethod
+    async def close(self) -> None:
+        """End everything this agent started and wait for it. Idempotent."""
