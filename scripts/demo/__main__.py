@@ -28,7 +28,7 @@ _STEPS: Final = (
     Step(sound=_SPEECH / "run-the-tests.wav"),
     Step(sound=_SPEECH / "how-is-it-going.wav", when=When.WORKING),
     Step(sound=_SPEECH / "only-the-core-tests.wav", when=When.WORKING),
-    Step(sound=_SPEECH / "stop.wav", when=When.WORKING),
+    Step(sound=_SPEECH / "stop.wav", when=When.DELAYED, delay_s=8.0),
 )
 _OUT: Final = Path("demo-out")
 
@@ -40,7 +40,8 @@ def main() -> int:
         return 1
     _OUT.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="backchannel-demo-") as folder:
-        env = dict(os.environ)
+        # Git's own variables, as a hook sets them, would lead away from the sample project.
+        env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         make_sample_repository(Path(folder), env=env, now=datetime.datetime.now().astimezone())
         print(f"A conversation about a sample project in {folder}. Nobody is at the microphone: the user's part is")
         print("played from sound files. Everything else is real: recognition, work, answers.\n")

@@ -191,11 +191,13 @@ def make_sample_repository(folder: Path, *, env: Mapping[str, str], now: datetim
 
     Args:
         folder: Where; it exists.
-        env: The environment for git, whose own configuration is not looked at.
+        env: The environment for git, whose own configuration and variables are not looked at.
         now: The time of the newest commit's week; all but the first commit are dated in it.
     """
     monday = (now - datetime.timedelta(days=now.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
-    git_env = {**env, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
+    # Without its variables: GIT_DIR, as a hook has it, would put these commits into somebody's real repository.
+    git_env = {name: value for name, value in env.items() if not name.startswith("GIT_")}
+    git_env |= {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
     _git(folder, git_env, "init", "--quiet", "--initial-branch=main")
     for commit in _COMMITS:
         for name, text in commit.files.items():

@@ -94,12 +94,16 @@ def talk(
     steps = tuple(parse_step(text) for text in say)
     if wav is not None:
         steps = (Step(sound=wav), *steps)
+    try:
+        folder = (cwd or Path()).absolute()
+    except FileNotFoundError as exc:
+        raise UsageError("the folder you are in does not exist any more; go to another one") from exc
     options = TalkOptions(
-        cwd=(cwd or Path.cwd()).absolute(),
+        cwd=folder,
         realtime=realtime,
         agent=agent,
         steps=steps,
-        typed_from=sys.stdin.fileno() if sys.stdin.isatty() else None,
+        typed_from=sys.stdin.fileno() if sys.stdin is not None and sys.stdin.isatty() else None,
         text_only=text_only,
         dialect=dialect,
         model=model,
@@ -132,12 +136,35 @@ def engine(listen: str) -> int:
 
 def _run(start: Callable[[], Coroutine[object, object, int]]) -> int:
     import asyncio
+    import io
 
+    _log_plainly()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that cannot show a character is no reason to end.
+        sys.stdout.reconfigure(errors="replace")
     try:
         import uvloop
     except ImportError:
         return asyncio.run(start())
     return uvloop.run(start())
+
+
+def _log_plainly() -> None:
+    """Warnings are single lines on stderr; whoever is debugging gets the rest."""
+    import logging
+    import os
+
+    debugging = bool(os.environ.get("BACKCHANNEL_DEBUG"))
+
+    class Line(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return super().format(record) if debugging else f"backchannel: {record.getMessage()}"
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(Line("%(asctime)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    if debugging:
+        logging.getLogger("backchannel").setLevel(logging.DEBUG)
 
 
 def main() -> None:
@@ -176,6 +203,8 @@ def _report(exc: Exception) -> None:
     import os
     import traceback
 
+    while isinstance(exc, ExceptionGroup) and len(exc.exceptions) == 1:
+        exc = exc.exceptions[0]
     if os.environ.get("BACKCHANNEL_DEBUG"):
         traceback.print_exception(exc)
     else:

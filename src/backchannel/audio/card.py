@@ -69,6 +69,8 @@ class VirtualSoundCard:
         self._said_at: float | None = None
         self._heard_at: float | None = None
         self._told = False
+        self._half: tuple[str | None, bytes] = (None, b"")
+        self._warned: set[str] = set()
 
     def take_latency(self) -> float | None:
         """Seconds from the last word said to the first sound of the answer, once for each answer."""
@@ -93,20 +95,36 @@ class VirtualSoundCard:
         try:
             data = base64.b64decode(audio.data, validate=True)
         except (binascii.Error, ValueError):
-            _log.warning("! audio that is not base64 was passed over")
+            self._warn_once("base64", "audio that is not base64 was passed over")
             return
         if audio.rate_hz != pcm.RATE_HZ or audio.channels != 1:
-            _log.warning("! expected 24000 Hz mono, got %d Hz, %d channels", audio.rate_hz, audio.channels)
+            self._warn_once(
+                "format", f"expected audio at 24000 Hz, mono; passed over {audio.rate_hz} Hz, {audio.channels} channels"
+            )
             return
         if self._buffered_bytes + len(data) > pcm.bytes_for_ms(MAX_BUFFERED_MS):
-            _log.warning("! more than %d s of speech wait to be heard; the rest is dropped", MAX_BUFFERED_MS // 1000)
+            self._warn_once(
+                "amount", f"more than {MAX_BUFFERED_MS // 1000} s of speech waited to be heard; some was dropped"
+            )
             return
+        # A server may cut its audio anywhere; half a sample left over must not turn all that follows into noise.
+        item_id, half = self._half
+        data = half + data if item_id == audio.item_id else data
+        whole = len(data) - len(data) % pcm.SAMPLE_BYTES
+        self._half = audio.item_id, data[whole:]
+        data = data[:whole]
         self._buffered_bytes += len(data)
         self._to_hear.append(_Speech(audio.item_id, data))
+
+    def _warn_once(self, kind: str, message: str) -> None:
+        if kind not in self._warned:
+            self._warned.add(kind)
+            _log.warning("! %s", message)
 
     def stop(self) -> None:
         """Fall silent."""
         self._to_hear.clear()
+        self._half = (None, b"")
         self._buffered_bytes = 0
 
     async def run(self, listener: Listener) -> None:

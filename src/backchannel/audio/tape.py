@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import contextlib
 import logging
 import sys
 import wave
@@ -15,12 +16,14 @@ from backchannel.wire import pcm
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
-    from typing import Self
+    from typing import BinaryIO, Self
 
 __all__ = ["Tape"]
 
 _log = logging.getLogger(__name__)
 _FLUSH_S: Final = 0.5
+_MAX_BYTES: Final = 2**32 - 2**16
+"""What the header of a WAV file can count; some 12 hours."""
 
 
 class Tape:
@@ -34,8 +37,11 @@ class Tape:
         self._path = path
         self._left = bytearray()
         self._right = bytearray()
+        self._bytes: BinaryIO | None = None
         self._file: wave.Wave_write | None = None
         self._flushing: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
+        self._written_bytes = 0
 
     async def __aenter__(self) -> Self:
         """Open the file.
@@ -56,10 +62,11 @@ class Tape:
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Write what is left and close the file."""
+        # Not cancelled: a write that is going on in its thread would go on beside the last one.
+        self._closing.set()
         if self._flushing is not None:
-            self._flushing.cancel()
             await asyncio.wait([self._flushing])
-        await asyncio.to_thread(self._finish)
+        await asyncio.to_thread(self._finish, *self._take())
 
     def add(self, user: bytes, assistant: bytes) -> None:
         """Add what was said and heard at the same time: two pieces of PCM16 of equal length."""
@@ -67,27 +74,30 @@ class Tape:
         self._right += assistant
 
     def _open(self) -> wave.Wave_write:
-        file = wave.open(str(self._path), "wb")  # noqa: SIM115 - closed by __aexit__
+        # Ours, since `wave` can neither be told to flush nor take a failure to open without a word on stderr.
+        self._bytes = self._path.open("wb")
+        file = wave.open(self._bytes, "wb")  # noqa: SIM115 - closed by __aexit__
         file.setnchannels(2)
         file.setsampwidth(pcm.SAMPLE_BYTES)
         file.setframerate(pcm.RATE_HZ)
         return file
 
     async def _flush_regularly(self) -> None:
-        while True:
-            await asyncio.sleep(_FLUSH_S)
-            # Taken here, on the event loop, so that the two channels stay in step.
-            left, right = self._take()
-            await asyncio.shield(asyncio.to_thread(self._write, left, right))
+        while not self._closing.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_FLUSH_S):
+                    await self._closing.wait()
+            await asyncio.to_thread(self._write, *self._take())
 
     def _take(self) -> tuple[bytes, bytes]:
+        # On the event loop, so that the two channels stay in step.
         taken = bytes(self._left), bytes(self._right)
         self._left.clear()
         self._right.clear()
         return taken
 
     def _write(self, left: bytes, right: bytes) -> None:
-        if self._file is None or not left:
+        if self._file is None or self._bytes is None or not left:
             return
         stereo = array.array("h", bytes(2 * len(left)))
         stereo[0::2] = array.array("h", left)
@@ -95,14 +105,26 @@ class Tape:
         if sys.byteorder == "big":
             # The pieces were read with the wrong byte order, so they are written with the wrong one too.
             stereo.byteswap()
+        self._written_bytes += 2 * len(left)
+        if self._written_bytes > _MAX_BYTES:
+            _log.error("! sound file %s is as long as a WAV file can be; the rest is not saved", self._path)
+            self._close()
+            return
         try:
             self._file.writeframes(stereo.tobytes())
+            self._bytes.flush()
         except OSError as exc:
             _log.error("! sound file %s cannot be written any more: %s", self._path, exc.strerror)
-            self._file = None
+            self._close()
 
-    def _finish(self) -> None:
-        self._write(*self._take())
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+    def _finish(self, left: bytes, right: bytes) -> None:
+        self._write(left, right)
+        self._close()
+
+    def _close(self) -> None:
+        for file in (self._file, self._bytes):
+            # It writes what is left, which fails once more where writing failed; that has been said.
+            with contextlib.suppress(OSError):
+                if file is not None:
+                    file.close()
+        self._file = self._bytes = None

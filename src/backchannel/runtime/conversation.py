@@ -59,6 +59,8 @@ MAX_WAITING_MESSAGES: Final = 64
 MAX_UNREAD_MESSAGES: Final = 1024
 MAX_SCREEN_EVENTS: Final = 256
 _CLOSE_DEADLINE_S: Final = 3.0
+_CLEARING_UP_S: Final = 5.0
+"""How long an agent may clear up after a turn before the next one forces it to end."""
 
 
 class Player(Protocol):
@@ -119,9 +121,13 @@ class Conversation:
         self._captured = ""
         self._received: server.AudioOut | None = None
         self._steering = asyncio.Lock()
+        self._working: asyncio.Task[None] | None = None
+        self._running_turn: str | None = None
         self._written = asyncio.Event()
         self._written.set()
         self._ended = asyncio.Event()
+        if recorder is not None:
+            recorder.begin(options=settings.options, dialect=settings.dialect.name)
 
     async def start(self) -> None:
         """Connect and begin.
@@ -130,12 +136,14 @@ class Conversation:
             UsageError: The target cannot be used as it is configured.
             ConnectError: The server could not be reached or refused. Nothing is left to stop.
         """
-        if self._recorder is not None:
-            self._recorder.begin(options=self._settings.options, dialect=self._settings.dialect.name)
         try:
             socket = await dial(self._settings.target)
         except BackchannelError as exc:
             self._feed(happened.OpenFailed(message=str(exc)))
+            self._end()
+            raise
+        except BaseException:
+            # Cancelled: whoever reads `events` must not wait for more.
             self._end()
             raise
         self._written.clear()
@@ -183,8 +191,10 @@ class Conversation:
         self._feed(happened.TextTyped(text=text))
 
     async def stop_task(self) -> None:
-        """Stop the running task; the conversation goes on."""
-        await self._outbox.room()
+        """Stop the running task; the conversation goes on.
+
+        It does not wait for the server: work has to be stoppable also when that has gone to sleep.
+        """
         self._feed(happened.TaskStopRequested())
 
     def played(self, item_id: str, total_ms: int) -> None:
@@ -230,11 +240,12 @@ class Conversation:
                 if self._player is not None:
                     self._player.stop()
             case do.StartTurn(turn_id=turn_id, text=text):
-                self._tasks.start(f"agent {turn_id}", self._work(TurnRequest(turn_id=turn_id, text=text)))
+                request = TurnRequest(turn_id=turn_id, text=text)
+                self._working = self._tasks.start(f"agent {turn_id}", self._work(request, after=self._working))
             case do.SteerTurn():
                 self._tasks.start(f"steer {effect.turn_id}", self._steer(effect))
             case do.InterruptTurn(turn_id=turn_id):
-                self._tasks.start(f"interrupt {turn_id}", self._agent.interrupt())
+                self._tasks.start(f"interrupt {turn_id}", self._interrupt())
             case do.SetTimer(name=name, deadline=deadline):
                 self._set_timer(name, deadline)
             case do.CancelTimer(name=name):
@@ -326,14 +337,18 @@ class Conversation:
             case _:
                 self._feed(event)
 
-    async def _work(self, request: TurnRequest) -> None:
+    async def _work(self, request: TurnRequest, *, after: asyncio.Task[None] | None) -> None:
+        await _finished(after)
         ended = False
+        self._running_turn = request.turn_id
         try:
             async with contextlib.aclosing(self._agent.run(request)) as reports:
                 async for report in reports:
                     await self._screen.room()
                     await self._outbox.room()
-                    ended = isinstance(report, core.AgentTurnEnded)
+                    if isinstance(report, core.AgentTurnEnded):
+                        ended = True
+                        self._running_turn = None
                     self._feed(report)
         except Exception as exc:
             # The task boundary: whatever goes wrong in an agent fails its turn and nothing else.
@@ -342,16 +357,47 @@ class Conversation:
         else:
             if not ended:
                 self._feed(_failed(request, f"the agent {self._agent.name} stopped without saying how it ended"))
+        finally:
+            self._running_turn = None
 
     async def _steer(self, effect: do.SteerTurn) -> None:
+        missed = happened.SteerMissed(text=effect.text, by_voice=effect.by_voice)
         async with self._steering:
+            if effect.turn_id != self._running_turn:
+                # The turn ended while the change was on its way; the next turn is another's.
+                self._feed(missed)
+                return
             try:
                 await self._agent.steer(effect.text)
             except SteerRefused as exc:
                 self._feed(happened.SteerFailed(turn_id=effect.turn_id, reason=str(exc)))
             except LocalProtocolError:
-                # The turn ended while the change was on its way.
-                self._feed(happened.SteerMissed(text=effect.text, by_voice=effect.by_voice))
+                self._feed(missed)
+            except Exception as exc:
+                # The boundary to the agent, as in `_work`: the turn goes on as it was.
+                _log.exception("! agent %s failed to take a change", self._agent.name)
+                reason = f"The change could not be made: the agent {self._agent.name} broke down on it"
+                self._feed(happened.SteerFailed(turn_id=effect.turn_id, reason=f"{reason} ({type(exc).__name__})."))
+
+    async def _interrupt(self) -> None:
+        try:
+            await self._agent.interrupt()
+        except Exception:
+            # The boundary to the agent, as in `_work`: the core gives a turn up that does not end in time.
+            _log.exception("! agent %s failed to stop", self._agent.name)
+
+
+async def _finished(work: asyncio.Task[None] | None) -> None:
+    """Wait until an agent has done with its turn: it works on one at a time, and clears up after each.
+
+    A turn that was given up is ended by force.
+    """
+    if work is None or work.done():
+        return
+    _, late = await asyncio.wait([work], timeout=_CLEARING_UP_S)
+    if late:
+        work.cancel()
+        await asyncio.wait([work])
 
 
 def _duration_ms(audio: server.AudioOut) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import logging
 from typing import TYPE_CHECKING, Final
@@ -37,6 +38,7 @@ class Recorder:
         self._lines: list[bytes] = []
         self._file: BinaryIO | None = None
         self._flushing: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         """Open the file.
@@ -57,10 +59,11 @@ class Recorder:
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Write what is left and close the file."""
+        # Not cancelled: a write that is going on in its thread would go on beside the last one.
+        self._closing.set()
         if self._flushing is not None:
-            self._flushing.cancel()
             await asyncio.wait([self._flushing])
-        await asyncio.to_thread(self._finish)
+        await asyncio.to_thread(self._finish, self._take())
 
     def begin(self, *, options: Options, dialect: str) -> None:
         """Write the header."""
@@ -75,13 +78,18 @@ class Recorder:
             self._lines.append(recording.encode_recorded(recording.Recorded(t=t, effect=effect)))
 
     async def _flush_regularly(self) -> None:
-        while True:
-            await asyncio.sleep(_FLUSH_S)
-            # Shielded, so that a cancel in the middle cannot leave half a batch behind unseen.
-            await asyncio.shield(asyncio.to_thread(self._write))
+        while not self._closing.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_FLUSH_S):
+                    await self._closing.wait()
+            await asyncio.to_thread(self._write, self._take())
 
-    def _write(self) -> None:
+    def _take(self) -> list[bytes]:
+        # On the event loop: a thread that takes the list could miss a line that is being added to it.
         lines, self._lines = self._lines, []
+        return lines
+
+    def _write(self, lines: list[bytes]) -> None:
         if self._file is None or not lines:
             return
         try:
@@ -89,11 +97,15 @@ class Recorder:
             self._file.flush()
         except OSError as exc:
             _log.error("! recording %s cannot be written any more: %s", self._path, exc.strerror)
-            self._file.close()
-            self._file = None
+            self._close()
 
-    def _finish(self) -> None:
-        self._write()
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+    def _finish(self, lines: list[bytes]) -> None:
+        self._write(lines)
+        self._close()
+
+    def _close(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            # It writes what is left, which fails once more where writing failed; that has been said.
+            with contextlib.suppress(OSError):
+                file.close()

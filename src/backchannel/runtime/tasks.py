@@ -25,11 +25,12 @@ class Tasks:
         self._on_failure = on_failure
         self._running: set[asyncio.Task[None]] = set()
 
-    def start(self, name: str, work: Coroutine[object, object, None]) -> None:
-        """Run a coroutine in a task of its own."""
+    def start(self, name: str, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """Run a coroutine in a task of its own, which stays ours."""
         task = asyncio.get_running_loop().create_task(self._guard(name, work), name=name)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        return task
 
     async def cancel(self) -> None:
         """Cancel what runs and wait for its end; the task that calls this is left alone."""

@@ -15,13 +15,15 @@ __all__ = ["typed_lines"]
 
 _MAX_LINES: Final = 64
 _CHUNK_BYTES: Final = 4096
+_MAX_LINE_CHARACTERS: Final = 64 * 1024
 
 
 @contextlib.asynccontextmanager
 async def typed_lines(descriptor: int) -> AsyncIterator[AsyncIterator[str]]:
     """The lines of a terminal or pipe, without their ends, until the end of input.
 
-    At most 64 lines wait to be taken; then reading pauses and the system keeps the rest.
+    At most 64 lines (and what came together with the last) wait to be taken; then reading pauses and the system keeps
+    the rest. A line longer than 64 Ki characters comes in pieces. A terminal that goes away is an end of input.
     """
     loop = asyncio.get_running_loop()
     lines: asyncio.Queue[str | None] = asyncio.Queue()
@@ -30,13 +32,19 @@ async def typed_lines(descriptor: int) -> AsyncIterator[AsyncIterator[str]]:
 
     def read() -> None:
         nonlocal rest
-        data = os.read(descriptor, _CHUNK_BYTES)
+        try:
+            data = os.read(descriptor, _CHUNK_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
         *whole, rest = (rest + decoder.decode(data, final=not data)).split("\n")
         for line in whole:
             lines.put_nowait(line.removesuffix("\r"))
+        if rest and (not data or len(rest) > _MAX_LINE_CHARACTERS):
+            lines.put_nowait(rest)
+            rest = ""
         if not data:
-            if rest:
-                lines.put_nowait(rest)
             lines.put_nowait(None)
         if not data or lines.qsize() >= _MAX_LINES:
             loop.remove_reader(descriptor)

@@ -9,6 +9,7 @@ import msgspec
 
 from backchannel import core
 from backchannel.core import screen
+from backchannel.wire import unicode
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -53,7 +54,7 @@ class JsonLines:
     def show(self, t: float, event: ShownEvent) -> None:
         """Print an event."""
         fields = {"t": round(t, 3), **msgspec.to_builtins(event)}
-        self._out.write(msgspec.json.encode(fields).decode() + "\n")
+        self._out.write(msgspec.json.encode(unicode.encodable(fields)).decode() + "\n")
         self._out.flush()
 
 
@@ -84,7 +85,7 @@ class Lines:
             case core.AgentMessage(text=text):
                 self._message(t, text)
             case core.AgentCommandStarted(command=command):
-                self._line(t, "agent $", command)
+                self._line(t, "agent $", textwrap.shorten(_printable(command), _WIDTH, placeholder=" …"))
             case core.AgentCommandEnded():
                 self._line(t, "agent $", _command_ending(event))
             case screen.StatusAnswered(text=text):

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
     from backchannel.core import Activity
 
-__all__ = ["ANSWER_DEADLINE_S", "QUIET_S", "Moment", "Script", "Step", "When", "parse_step"]
+__all__ = ["ANSWER_DEADLINE_S", "QUIET_S", "WORKING_QUIET_S", "Moment", "Script", "Step", "When", "parse_step"]
 
 QUIET_S: Final = 0.7
 """How long it must have been quiet before the next step."""
+WORKING_QUIET_S: Final = 0.5
+"""The same while a task runs: less than the voice itself waits before it tells news, so that there is a chance."""
 ANSWER_DEADLINE_S: Final = 8.0
 """How long an answer is waited for while nothing goes on."""
 
@@ -42,6 +44,11 @@ class Step:
     """A WAV file that is said instead."""
     when: When = When.ANSWERED
     delay_s: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """How a message calls it."""
+        return self.text if self.sound is None else self.sound.name
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +120,7 @@ class Script:
 
     def skipped(self, moment: Moment) -> Step | None:
         """A step that waits for a running task when there is none and none will come; it counts as done."""
+        self._observe(moment)
         if self._next >= len(self._steps) or self._steps[self._next].when is not When.WORKING:
             return None
         if not self._rested(moment, ANSWER_DEADLINE_S):
@@ -122,6 +130,7 @@ class Script:
 
     def done(self, moment: Moment) -> bool:
         """Whether everything is said and answered and nothing goes on."""
+        self._observe(moment)
         return self._next >= len(self._steps) and not moment.saying and self._answered(moment)
 
     def _observe(self, moment: Moment) -> None:
@@ -146,7 +155,7 @@ class Script:
             case When.WORKING:
                 # The previous step is answered first, or it would be spoken over.
                 answered = self._next == 0 or moment.answers > self._answers_before
-                return moment.activity.working and answered and _lasted(self._quiet_since, moment.now, QUIET_S)
+                return moment.activity.working and answered and _lasted(self._quiet_since, moment.now, WORKING_QUIET_S)
             case When.ANSWERED:
                 return self._rested(moment, QUIET_S) if self._next == 0 else self._answered(moment)
 

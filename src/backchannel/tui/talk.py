@@ -14,7 +14,7 @@ from backchannel.audio import Tape, VirtualSoundCard, read_wav, without_trailing
 from backchannel.context import default_prompt, user_first_name
 from backchannel.core import screen
 from backchannel.engine import Engine, EngineOptions, find_speaker
-from backchannel.errors import SpeechError, UsageError
+from backchannel.errors import BackchannelError, ConnectionLost, SpeechError, UsageError
 from backchannel.net import find_api_key, require_api_key
 from backchannel.runtime import Conversation, Recorder, Settings, Target
 from backchannel.tui.keyboard import typed_lines
@@ -30,9 +30,8 @@ if TYPE_CHECKING:
     from backchannel.tui.lines import Screen
     from backchannel.tui.script import Step
 
-__all__ = ["DIALECTS", "EXIT_FAILED", "EXIT_INTERRUPTED", "REALTIME_TARGETS", "TalkOptions", "talk"]
+__all__ = ["DIALECTS", "EXIT_INTERRUPTED", "REALTIME_TARGETS", "TalkOptions", "talk"]
 
-EXIT_FAILED: Final = 1
 EXIT_INTERRUPTED: Final = 130
 DIALECTS: Final = {dialect.name: dialect for dialect in (V2(),)}
 REALTIME_TARGETS: Final = ("local", "openai")
@@ -106,14 +105,24 @@ class _Talk:
         self._began_at = clock.now()
         self._script = Script(options.steps)
         self._answers = 0
-        self._failed = False
+        self._failure: BackchannelError | None = None
         self._sounds: dict[Step, bytes] = {}
         self._card: VirtualSoundCard | None = None
         self._conversation: Conversation
 
     async def run(self, stack: contextlib.AsyncExitStack) -> int:
         """Prepare, converse, clean up."""
-        interrupted = self._catch_signals(stack)
+        signals = _Signals(stack)
+        try:
+            await self._prepare(stack)
+        except asyncio.CancelledError:
+            if not signals.took_back():
+                raise
+            return EXIT_INTERRUPTED
+        signals.cancel_nothing()
+        return await self._converse(signals.came)
+
+    async def _prepare(self, stack: contextlib.AsyncExitStack) -> None:
         # The agent is named and the sounds are read before anything is started, so that a slip costs no time.
         agent = make_agent(self._options.agent, cwd=self._options.cwd, env=self._env)
         stack.push_async_callback(agent.close)
@@ -132,7 +141,6 @@ class _Talk:
             await self._settings(target), agent=agent, clock=self._clock, player=self._card, recorder=recorder
         )
         await self._conversation.start()
-        return await self._converse(interrupted)
 
     async def _converse(self, interrupted: asyncio.Event) -> int:
         async with asyncio.TaskGroup() as tasks:
@@ -154,11 +162,12 @@ class _Talk:
         if interrupted.is_set():
             return EXIT_INTERRUPTED
         if not done:
-            self._tell(
-                Notice(message=f"not everything was said and done within {self._options.timeout_s:g} s (--timeout)")
+            raise BackchannelError(
+                f"not everything was said and done within {self._options.timeout_s:g} s; allow more with --timeout"
             )
-            return EXIT_FAILED
-        return EXIT_FAILED if self._failed else 0
+        if self._failure is not None:
+            raise self._failure
+        return 0
 
     # What a sound card tells
 
@@ -189,7 +198,7 @@ class _Talk:
             if (step := self._script.due(moment)) is not None:
                 await self._say(step)
             elif (skipped := self._script.skipped(moment)) is not None:
-                self._tell(Notice(message=f"not said, because no task was running: {skipped.text}"))
+                self._tell(Notice(message=f"not said, because no task was running: {skipped.name}"))
             await asyncio.sleep(_TICK_S)
 
     async def _follow_lines(self, lines: AsyncIterator[str]) -> None:
@@ -231,10 +240,15 @@ class _Talk:
             match event:
                 case screen.TranscriptDone(speaker="assistant"):
                     self._answers += 1
-                case screen.ConversationFailed():
-                    self._failed = True
-                case screen.ConversationClosed(reason=reason) if reason is not screen.CloseReason.REQUESTED:
-                    self._failed = True
+                case screen.ConversationFailed(message=message):
+                    self._failure = BackchannelError(
+                        f"the conversation failed: {message}; --record keeps what led to it"
+                    )
+                case screen.ConversationClosed(reason=screen.CloseReason.TRANSPORT_CLOSED, detail=detail):
+                    self._failure = ConnectionLost(
+                        f"the realtime server ended the conversation ({detail}); try again, and if it stays, look at"
+                        " what the server says of it"
+                    )
                 case _:
                     pass
 
@@ -245,7 +259,7 @@ class _Talk:
 
     async def _sound(self, step: Step) -> bytes:
         if step.sound is not None:
-            return without_trailing_silence(await asyncio.to_thread(read_wav, step.sound))
+            return await asyncio.to_thread(_spoken, step.sound)
         speaker = await find_speaker(self._env)
         if speaker is None:
             raise SpeechError(
@@ -258,7 +272,7 @@ class _Talk:
         model = self._options.model or DIALECTS[self._options.dialect].default_model
         match self._options.realtime:
             case "local":
-                engine = await stack.enter_async_context(Engine(EngineOptions(on_notice=self._notice)))
+                engine = await stack.enter_async_context(Engine(EngineOptions(env=self._env, on_notice=self._notice)))
                 return Target(base_url=engine.url, model=model, env=self._env)
             case "openai":
                 key = require_api_key(self._env)
@@ -281,14 +295,44 @@ class _Talk:
     def _notice(self, message: str) -> None:
         self._tell(Notice(message=message))
 
-    def _catch_signals(self, stack: contextlib.AsyncExitStack) -> asyncio.Event:
-        """An event that Ctrl-C and SIGTERM set."""
-        interrupted = asyncio.Event()
+
+class _Signals:
+    """Ctrl-C, SIGTERM and a terminal that goes away: they cancel the preparations, and then only say that they came.
+
+    Ownership: the stack lets go of them, after everything that was put on it later.
+    """
+
+    def __init__(self, stack: contextlib.AsyncExitStack) -> None:
+        self.came = asyncio.Event()
+        self._task = asyncio.current_task()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, interrupted.set)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                # Started with nohup, to outlive its terminal.
+                continue
+            loop.add_signal_handler(number, self._come)
             stack.callback(loop.remove_signal_handler, number)
-        return interrupted
+
+    def cancel_nothing(self) -> None:
+        """The preparations are over."""
+        self._task = None
+
+    def took_back(self) -> bool:
+        """Whether a cancellation was a signal's; then it is not one any more."""
+        task, self._task = self._task, None
+        if task is None or not self.came.is_set():
+            return False
+        return task.uncancel() == 0
+
+    def _come(self) -> None:
+        if self._task is not None and not self.came.is_set():
+            self._task.cancel()
+        self.came.set()
+
+
+def _spoken(path: Path) -> bytes:
+    """The speech of a file; it blocks."""
+    return without_trailing_silence(read_wav(path))
 
 
 async def _set(event: asyncio.Event) -> None:

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from backchannel.context import default_prompt, user_first_name
+
+USER_NAMES = """
+import getpass, pwd, sys
+mode = sys.argv[1]
+class Account:
+    pw_gecos = mode.partition("=")[2]
+def unknown(uid):
+    raise KeyError(uid)
+pwd.getpwuid = unknown if mode in ("login", "nobody") else lambda uid: Account
+def nameless():
+    raise {"nobody": KeyError, "gecos=": OSError}.get(mode, ImportError)("no name")
+getpass.getuser = nameless if mode != "login" else lambda: "ada"
+from backchannel.context import user_first_name
+print(user_first_name())
+"""
+
+
+def test_the_user_is_named_and_no_placeholder_is_left() -> None:
+    prompt = default_prompt("Ada")
+    assert "Ada" in prompt
+    assert "{{" not in prompt
+    assert prompt == prompt.strip()
+    assert len(prompt) > 1000
+
+
+def test_a_strange_name_is_put_in_as_it_is() -> None:
+    name = r"\1 {{ user_first_name }} {0} %s"
+    assert name in default_prompt(name)
+
+
+@pytest.mark.parametrize("tool", ["background_agent", "remain_silent", "agent_status", "stop_agent"])
+def test_every_tool_of_the_voice_is_explained(tool: str) -> None:
+    assert f"`{tool}`" in default_prompt("Ada")
+
+
+@pytest.mark.parametrize(
+    ("account", "name"),
+    [
+        ("gecos=Ada Lovelace,Room 5,,", "Ada"),
+        ("gecos=Grace", "Grace"),
+        ("gecos=", "there"),
+        ("gecos=,Room 5", "there"),
+        ("login", "ada"),
+        ("nobody", "there"),
+    ],
+)
+def test_the_name_is_the_accounts_else_the_logins(account: str, name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", USER_NAMES, account], capture_output=True, text=True, check=True, timeout=10
+    )
+    assert done.stdout.strip() == name
+
+
+def test_this_machine_has_a_name_for_its_user() -> None:
+    name = user_first_name()
+    assert name
+    assert name.split() == [name]

