@@ -34,6 +34,15 @@ class ArithmeticTest(unittest.TestCase):
         self.assertEqual(1 + 1, 3)
 """
 
+SLOW_TEST_FILE = """
+import time
+import unittest
+
+class SlowTest(unittest.TestCase):
+    def test_takes_longer_than_anybody_waits(self):
+        time.sleep(300)
+"""
+
 
 def git(folder: Path, *arguments: str) -> None:
     env = {
@@ -158,12 +167,16 @@ def test_a_spoken_request_is_done_and_its_result_is_heard(project: Path, tmp_pat
 @pytest.mark.e2e
 @pytest.mark.timeout(120)
 def test_nothing_is_left_when_a_conversation_is_cut_short(project: Path, tmp_path: Path) -> None:
+    (project / "core" / "test_slow.py").write_text(SLOW_TEST_FILE)
     asyncio.run(speak("run the tests", tmp_path / "request.wav"))
 
     done, n_left = run_talk(
-        ["--wav", str(tmp_path / "request.wav"), "--cwd", str(project), "--timeout", "2"], os.environ
+        ["--wav", str(tmp_path / "request.wav"), "--cwd", str(project), "--timeout", "8", "--json"], os.environ
     )
 
     assert done.returncode == 1
-    assert "--timeout" in done.stdout
+    assert "--timeout" in done.stderr
+    types = [json.loads(line)["type"] for line in done.stdout.splitlines()]
+    assert "agent_command_started" in types
+    assert types[-1] == "conversation_closed"
     assert n_left == 0

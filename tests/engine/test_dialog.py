@@ -23,7 +23,7 @@ STEERED = (
     "This was sent to steer the previous background agent task.",
     "ok",
 )
-STOPPED = "The task was stopped because the user wanted it. It was not finished."
+STOPPED = "The task was stopped before it was finished, as asked."
 STOPPED_ANSWER = "The task is stopped."
 
 
