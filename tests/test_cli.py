@@ -20,11 +20,9 @@ import backchannel
 from backchannel.cli import main
 from backchannel.core import recording
 from backchannel.testing import (
-    AcceptAfter,
     Drop,
     Expect,
     Refuse,
-    Script,
     ScriptedServer,
     Send,
     of_type,
@@ -32,6 +30,7 @@ from backchannel.testing import (
     tone,
     write_wav,
 )
+from tests.net.peers import tcp_server
 from tests.runtime.stage import polite, until
 
 if TYPE_CHECKING:
@@ -180,7 +179,7 @@ def test_help_names_every_option_of_talk(
         (["talk", "--say", "hi", "--text", "--agent", "wizard"], ["unknown agent 'wizard'", "workspace"]),
         (["talk", "--say", "hi", "--realtime", "azure"], ["unknown realtime target 'azure'", "local, openai"]),
         (["talk", "--say", "hi", "--realtime", "gopher://x/", "--text"], ["gopher", "ws://"]),
-        (["talk", "--say", "hi", "--voice", "bob"], ["no voice 'bob'", "marin, cedar"]),
+        (["talk", "--say", "hi", "--voice", "bob"], ["no voice 'bob'", "marin", "cedar"]),
         (["talk", "--say", "hi", "--dialect", "v9"], ["unknown dialect 'v9'", "v2"]),
         (["talk", "--say", "@later:hi"], ["@working:TEXT"]),
         (["talk", "--say", " "], ["nothing to say"]),
@@ -247,7 +246,7 @@ def test_a_sound_that_is_none_is_said(
 ) -> None:
     (tmp_path / "x.wav").write_bytes(b"ID3" + bytes(100))
     ended = run_here("talk", "--wav", "x.wav", cwd=tmp_path, monkeypatch=monkeypatch, capsys=capsys)
-    assert ended.status == 1
+    assert ended.status == 2
     assert "an MP3 file" in one_line(ended.err)
 
 
@@ -363,20 +362,28 @@ async def test_a_signal_ends_it_properly(number: signal.Signals, project: Path, 
     assert ended.status == 130
     assert ended.err == ""
     assert connection.close_code == 1000
-    assert max(read_wav(out).channels[0]) > 0
+    assert max((await asyncio.to_thread(read_wav, out)).channels[0]) > 0
     with record.open("rb") as file:
         assert list(recording.replay(*recording.read(file))) == []
 
 
 async def test_a_signal_while_connecting_ends_it_at_once(project: Path, tmp_path: Path) -> None:
     record = tmp_path / "session.jsonl"
-    script: Script = [AcceptAfter(delay_s=3.0)]
-    async with ScriptedServer(script) as server:
+    came = asyncio.Event()
+
+    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        del writer
+        await reader.readuntil(b"\r\n\r\n")
+        came.set()
+        await asyncio.Event().wait()
+
+    async with tcp_server(never_answer) as port:
         arguments = ("--say", "hi", "--text", "--record", str(record), "--cwd", str(project))
-        async with running("talk", "--realtime", server.url, *arguments) as process:
-            await until(lambda: bool(server.handshakes), "the handshake", timeout_s=DEADLINE_S)
+        async with running("talk", "--realtime", f"ws://127.0.0.1:{port}", *arguments) as process:
+            async with asyncio.timeout(DEADLINE_S):
+                await came.wait()
             process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(2.5):
+            async with asyncio.timeout(5):
                 ended = await the_end(process)
     assert (ended.status, ended.out, ended.err) == (130, "", "")
     with record.open("rb") as file:

@@ -2,6 +2,7 @@
 
     BackchannelError
     ├── UsageError              a person asked for something that does not exist or does not fit
+    │   ├── AudioFileError      a file is not audio that we can read
     │   └── TrustError          the bundle of certificates that was configured cannot be used
     ├── LocalProtocolError      our own code broke a contract: a bug here
     ├── RemoteProtocolError     the peer sent what its protocol forbids
@@ -9,7 +10,6 @@
     │   └── AuthError           the peer refused who we are
     ├── ConnectionLost          an open connection ended before its time
     ├── ListenError             a server could not take its address
-    ├── AudioFileError          a file is not audio that we can read
     ├── MissingComponentError   an optional component is not installed
     ├── SpeechError             speech could not be heard or made
     ├── SteerRefused            the agent cannot take this change into its running work
@@ -45,6 +45,10 @@ class BackchannelError(Exception):
 
 class UsageError(BackchannelError):
     """A person's request names a thing that does not exist, or combines things that do not fit."""
+
+
+class AudioFileError(UsageError):
+    """A file is not audio that we can read; the text says what was found."""
 
 
 class TrustError(UsageError):
@@ -104,10 +108,6 @@ class ConnectionLost(BackchannelError):
 
 class ListenError(BackchannelError):
     """A server could not take its address."""
-
-
-class AudioFileError(BackchannelError):
-    """A file is not audio that we can read; the text says what was found."""
 
 
 class MissingComponentError(BackchannelError):

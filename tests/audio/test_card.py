@@ -115,7 +115,7 @@ async def test_what_was_heard_is_told_and_never_goes_back(tmp_path: Path) -> Non
         async with running(card) as ear:
             await pass_time(clock, ear, 7)
     assert ear.heard == [("item_1", 20), ("item_1", 40), ("item_1", 50), ("item_2", 10), ("item_2", 30)]
-    heard = samples_to_pcm(read_wav(path).channels[1])
+    heard = samples_to_pcm((await asyncio.to_thread(read_wav, path)).channels[1])
     assert heard.startswith(first + second + second)
     assert not any(heard[len(first + second + second) :])
 
@@ -148,7 +148,7 @@ async def test_audio_may_be_cut_in_the_middle_of_a_sample(cut: int, tmp_path: Pa
         card.play(audio(sound, item_id="item_3"))
         async with running(card) as ear:
             await pass_time(clock, ear, 8)
-    assert samples_to_pcm(read_wav(path).channels[1]).startswith(sound + sound)
+    assert samples_to_pcm((await asyncio.to_thread(read_wav, path)).channels[1]).startswith(sound + sound)
 
 
 async def test_the_latency_is_from_the_last_word_to_the_first_sound() -> None:
@@ -221,7 +221,7 @@ async def test_both_sides_are_on_the_tape_at_their_times(tmp_path: Path) -> None
             await pass_time(clock, ear, 5)
             card.play(audio(sound))
             await pass_time(clock, ear, 10)
-    left, right = read_wav(path).channels
+    left, right = (await asyncio.to_thread(read_wav, path)).channels
     assert left[480 : 480 + 2400] == samples_from_pcm(sound)
     assert right[480 + 2400 : 480 + 4800] == samples_from_pcm(sound)
     assert rms_dbfs(right[: 480 + 2400]) == rms_dbfs(left[480 + 2400 :]) == float("-inf")

@@ -25,7 +25,7 @@ async def test_left_is_the_user_and_right_the_assistant(tmp_path: Path) -> None:
     async with Tape(path) as tape:
         for start in range(0, 9600, 960):
             tape.add(left[start : start + 960], right[start : start + 960])
-    audio = read_wav(path)
+    audio = await asyncio.to_thread(read_wav, path)
     assert audio.rate_hz == 24_000
     assert audio.channels == (samples_from_pcm(left), samples_from_pcm(right))
 
@@ -34,7 +34,7 @@ async def test_nothing_said_is_a_playable_file(tmp_path: Path) -> None:
     path = tmp_path / "tape.wav"
     async with Tape(path):
         pass
-    audio = read_wav(path)
+    audio = await asyncio.to_thread(read_wav, path)
     assert [len(channel) for channel in audio.channels] == [0, 0]
 
 
@@ -45,7 +45,7 @@ async def test_nothing_is_lost_or_out_of_order_under_load(tmp_path: Path) -> Non
             tape.add(frame(n), frame(-n))
             if n % 5 == 0:
                 await asyncio.sleep(0.001)
-    left, right = read_wav(path).channels
+    left, right = (await asyncio.to_thread(read_wav, path)).channels
     assert list(left[::480]) == list(range(3000))
     assert list(right[::480]) == [-n for n in range(3000)]
 
@@ -78,7 +78,7 @@ async def test_it_is_closed_also_when_what_it_recorded_failed(tmp_path: Path) ->
 
     with pytest.raises(RuntimeError):
         await fail()
-    assert read_wav(path).duration_s == pytest.approx(0.02)
+    assert (await asyncio.to_thread(read_wav, path)).duration_s == pytest.approx(0.02)
 
 
 @pytest.mark.parametrize("where", ["missing/tape.wav", "."])

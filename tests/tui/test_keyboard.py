@@ -96,6 +96,20 @@ async def test_a_terminal_that_goes_away_ends_the_input(terminal: Wire) -> None:
         assert [line async for line in lines] == []
 
 
+async def test_a_terminal_that_cannot_be_read_any_more_ends_the_input() -> None:
+    keys, screen = pty.openpty()
+    # The other way round: reading fails there as it does for a program whose terminal was taken away.
+    reversed_wire = Wire(keys, screen)
+    try:
+        async with asyncio.timeout(5), typed_lines(keys) as lines:
+            reversed_wire.write(b"one\n")
+            assert await anext(lines) == "one"
+            reversed_wire.hang_up()
+            assert [line async for line in lines] == []
+    finally:
+        reversed_wire.close()
+
+
 async def test_a_descriptor_that_does_not_block_is_read_too(pipe: Wire) -> None:
     os.set_blocking(pipe.reading, False)
     async with asyncio.timeout(5), typed_lines(pipe.reading) as lines:

@@ -15,6 +15,7 @@ NASTY = "a\x1b]0;title\x07b\r\n\tc\x9b2Jd\u202ee\u2028f\x7fg\x00h"
 
 LINES: list[tuple[ShownEvent, str | None]] = [
     (screen.ConversationStarted(), "start    the conversation is open"),
+    (screen.CallAnswered(sdp="v=0\r\nplanted"), "start    the call is answered"),
     (screen.SpeechStarted(), None),
     (screen.SpeechEnded(), None),
     (screen.TranscriptDelta(speaker="user", delta="run"), None),

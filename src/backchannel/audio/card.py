@@ -19,7 +19,7 @@ from backchannel.wire import pcm
 if TYPE_CHECKING:
     from backchannel.audio.tape import Tape
     from backchannel.net import Clock
-    from backchannel.wire.realtime.events import AudioOut
+    from backchannel.wire.realtime import events
 
 __all__ = ["MAX_BUFFERED_MS", "Listener", "VirtualSoundCard"]
 
@@ -90,7 +90,7 @@ class VirtualSoundCard:
         self._told = False
         self._to_say += sound[: len(sound) - len(sound) % pcm.SAMPLE_BYTES]
 
-    def play(self, audio: AudioOut) -> None:
+    def play(self, audio: events.AudioOut) -> None:
         """Let the assistant be heard; a rate other than 24 kHz or something that is no audio is passed over."""
         try:
             data = base64.b64decode(audio.data, validate=True)

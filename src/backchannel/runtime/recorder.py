@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import BinaryIO, Self
 
-    from backchannel.core import Options
-    from backchannel.core.effects import Effect
-    from backchannel.core.events import Event
+    from backchannel.core import Options, effects, events
 
 __all__ = ["Recorder"]
 
@@ -71,10 +69,10 @@ class Recorder:
         header = recording.Header(options=options, dialect=dialect, started_at=started_at)
         self._lines.append(recording.encode_header(header))
 
-    def add(self, t: float, event: Event, effects: list[Effect]) -> None:
+    def add(self, t: float, event: events.Event, done: list[effects.Effect]) -> None:
         """Write an event and what came of it."""
         self._lines.append(recording.encode_recorded(recording.Recorded(t=t, event=event)))
-        for effect in effects:
+        for effect in done:
             self._lines.append(recording.encode_recorded(recording.Recorded(t=t, effect=effect)))
 
     async def _flush_regularly(self) -> None:

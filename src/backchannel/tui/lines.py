@@ -96,6 +96,8 @@ class Lines:
                 self._line(t, "latency", f"{latency_ms} ms from your last word to the first sound of the answer")
             case screen.ConversationStarted():
                 self._line(t, "start", "the conversation is open")
+            case screen.CallAnswered():
+                self._line(t, "start", "the call is answered")
             case screen.Warned(message=message):
                 self._line(t, "warning", message)
             case screen.ConversationFailed(message=message):

@@ -124,7 +124,7 @@ class _Talk:
 
     async def _prepare(self, stack: contextlib.AsyncExitStack) -> None:
         # The agent is named and the sounds are read before anything is started, so that a slip costs no time.
-        agent = make_agent(self._options.agent, cwd=self._options.cwd, env=self._env)
+        agent = await asyncio.to_thread(make_agent, self._options.agent, cwd=self._options.cwd, env=self._env)
         stack.push_async_callback(agent.close)
         if not self._options.text_only:
             self._sounds = {step: await self._sound(step) for step in self._options.steps}

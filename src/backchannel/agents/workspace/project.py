@@ -151,7 +151,11 @@ def _list_below(tree: Tree, parts: list[str]) -> Job:
         if len(pieces) > 1:
             tops[pieces[0]] += 1
     many = "at least " if len(listing.value) >= MAX_FILES else ""
-    place = f"{listed([said_path(part) for part in parts])} holds " if parts else "there are "
+    place = (
+        f"{listed([said_path(part) for part in parts])} holds "
+        if parts
+        else f"there {'is' if len(files) == 1 else 'are'} "
+    )
     told = f"{place}{many}{counted(len(files), 'file')}"
     if tops:
         told += f" in {counted(len(tops), 'folder')}: {listed([name for name, _n in tops.most_common()], at_most=4)}"
