@@ -208,8 +208,9 @@ class PocketsphinxSpeechToText:
         self._header = None
         if process is None:
             return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
         if process.stdin is not None:
             process.stdin.close()
         if process.stdout is not None:

