@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from backchannel.engine.dialog import Dialog, Reply, is_request, joined
+from backchannel.engine.dialog import MIN_CONFIDENCE, Dialog, Reply, assured, is_request, joined
 from backchannel.engine.speech.base import Heard
 
 ALL_TOOLS = frozenset({"background_agent", "remain_silent", "agent_status", "stop_agent"})
@@ -423,3 +424,28 @@ class AnyConversation(RuleBasedStateMachine):
 
 TestAnyConversation = AnyConversation.TestCase
 TestAnyConversation.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+def test_free_words_that_are_a_request_the_agent_knows_are_trusted() -> None:
+    free = Heard(text="search for error handling", confidence=0.3, from_grammar=False)
+
+    assert not is_request(free)
+    assert assured(free, lambda text: text == free.text) == dataclasses.replace(free, confidence=MIN_CONFIDENCE)
+    assert is_request(assured(free, lambda _text: True))
+
+
+@pytest.mark.parametrize(
+    "heard",
+    [
+        Heard(text="town is a dying", confidence=0.3, from_grammar=False),
+        Heard(text="run the tests", confidence=0.7, from_grammar=True),
+    ],
+)
+def test_other_words_are_as_certain_as_they_were(heard: Heard) -> None:
+    assert assured(heard, lambda _text: False) == heard
+
+
+def test_a_word_or_two_may_be_a_request_by_chance() -> None:
+    help_me = Heard(text="help me", confidence=0.3, from_grammar=False)
+
+    assert assured(help_me, lambda _text: True) == help_me

@@ -2,6 +2,7 @@
 
 from backchannel.engine.serve import serve
 from backchannel.engine.server import Engine, EngineOptions
+from backchannel.engine.speech.base import TextToSpeech
 from backchannel.engine.voice import find_speaker
 
-__all__ = ["Engine", "EngineOptions", "find_speaker", "serve"]
+__all__ = ["Engine", "EngineOptions", "TextToSpeech", "find_speaker", "serve"]

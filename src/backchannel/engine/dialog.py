@@ -23,14 +23,17 @@ from __future__ import annotations
 import dataclasses
 import enum
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from backchannel.engine.prose import spoken_form
 from backchannel.engine.speech.base import Heard
 
-__all__ = ["AGENT_PREFIX", "USER_PREFIX", "Dialog", "Reply", "ToolCall", "is_request", "joined"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["AGENT_PREFIX", "USER_PREFIX", "Dialog", "Reply", "ToolCall", "assured", "is_request", "joined"]
 
 AGENT_PREFIX: Final = "[BACKEND] "
 USER_PREFIX: Final = "[USER] "
@@ -44,6 +47,7 @@ MIN_CONFIDENCE: Final = 0.6
 MIN_ADDRESSED_CONFIDENCE: Final = 0.35
 """Below this it is not even clear that somebody spoke to us."""
 MIN_CONTENT_WORDS: Final = 2
+MIN_KNOWN_WORDS: Final = 3
 MAX_SMALL_TALK_WORDS: Final = 12
 """A longer sentence is a request, whatever words it is made of."""
 MAX_NEWS: Final = 64
@@ -287,6 +291,16 @@ def is_request(heard: Heard) -> bool:
 
 def _is_control(sentence: str) -> bool:
     return any(pattern.fullmatch(sentence) for pattern in (_STOP, _STATUS, _GREETING, _THANKS, _BYE))
+
+
+def assured(heard: Heard, knows_request: Callable[[str], bool]) -> Heard:
+    """The same, and certain enough to act on when its free words are a request that the agent knows.
+
+    Words that were misheard hardly make up such a sentence by chance; single words may.
+    """
+    if heard.from_grammar or len(_words(heard.text)) < MIN_KNOWN_WORDS or not knows_request(heard.text):
+        return heard
+    return dataclasses.replace(heard, confidence=max(heard.confidence, MIN_CONFIDENCE))
 
 
 def joined(utterances: tuple[Heard, ...]) -> Heard:

@@ -62,6 +62,9 @@ class EngineOptions:
     """What two cores can serve in real time."""
     grammar: str | None = None
     """The JSGF grammar of what is to be understood best; None: the requests of the workspace agent."""
+    knows_request: Callable[[str], bool] | None = None
+    """Whether words that were understood freely, outside the grammar, are a request that the agent knows, so that they
+    can be trusted; None: the workspace agent's."""
     turns: TurnOptions = dataclasses.field(default_factory=TurnOptions)
     """What a session starts with; clients may change it."""
     speech_to_text: Callable[[], SpeechToText] | None = None
@@ -208,6 +211,7 @@ class Engine:
                 text_to_speech=self._speaker,
                 turns=self._options.turns,
                 model=model,
+                knows_request=self._options.knows_request or _known_to_the_workspace_agent,
                 on_notice=self._options.on_notice,
             ),
         )
@@ -299,6 +303,12 @@ def _real_recogniser(options: EngineOptions) -> Callable[[], SpeechToText]:
 
         grammar = spoken_grammar()
     return lambda: PocketsphinxSpeechToText(grammar=grammar)
+
+
+def _known_to_the_workspace_agent(text: str) -> bool:
+    from backchannel.agents import spoken_intent
+
+    return spoken_intent(text) is not None
 
 
 def _real_speaker(options: EngineOptions) -> Callable[[], TextToSpeech | None]:

@@ -24,7 +24,7 @@ import aiohttp
 import msgspec
 
 from backchannel.engine import protocol
-from backchannel.engine.dialog import Dialog
+from backchannel.engine.dialog import Dialog, assured
 from backchannel.engine.hearing import (
     MAX_UTTERANCE_MS,
     MIN_COMMIT_MS,
@@ -74,6 +74,7 @@ class SessionParts:
     text_to_speech: TextToSpeech | None
     turns: TurnOptions
     model: str
+    knows_request: Callable[[str], bool]
     on_notice: Callable[[str], None] | None = None
 
 
@@ -356,7 +357,7 @@ class Session:
                 creates = detection is not None and detection.create_response is True
                 self._committed(item_id, own_turn=creates and self._settings.type == "realtime")
             case Transcribed(item_id=item_id, heard=heard):
-                self._transcribed(item_id, heard)
+                self._transcribed(item_id, assured(heard, self._parts.knows_request))
             case Failed(item_id=item_id, reason=reason):
                 error = protocol.ErrorBody(type="server_error", code="transcription_failed", message=reason)
                 if self._settings.audio.input.transcription is not None:

@@ -13,7 +13,7 @@ from backchannel.agents import make_agent
 from backchannel.audio import Tape, VirtualSoundCard, read_wav, without_trailing_silence
 from backchannel.context import default_prompt, user_first_name
 from backchannel.core import screen
-from backchannel.engine import Engine, EngineOptions, find_speaker
+from backchannel.engine import Engine, EngineOptions, TextToSpeech, find_speaker
 from backchannel.errors import BackchannelError, ConnectionLost, SpeechError, UsageError
 from backchannel.net import find_api_key, require_api_key
 from backchannel.runtime import Conversation, Recorder, Settings, Target
@@ -37,6 +37,8 @@ DIALECTS: Final = {dialect.name: dialect for dialect in (V2(),)}
 REALTIME_TARGETS: Final = ("local", "openai")
 OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
 _TICK_S: Final = 0.05
+_UNDERSTOOD_SPEAKER: Final = "flite"
+"""The local recogniser accepts a quarter or less of what espeak-ng's voices say, and over 90 % of what flite's do."""
 _SCRIPT_VOICE: Final = "cedar"
 """The voice of what `--say` says; another than the assistant's."""
 
@@ -107,6 +109,7 @@ class _Talk:
         self._answers = 0
         self._failure: BackchannelError | None = None
         self._sounds: dict[Step, bytes] = {}
+        self._speaker: TextToSpeech | None = None
         self._card: VirtualSoundCard | None = None
         self._conversation: Conversation
 
@@ -260,13 +263,23 @@ class _Talk:
     async def _sound(self, step: Step) -> bytes:
         if step.sound is not None:
             return await asyncio.to_thread(_spoken, step.sound)
+        if self._speaker is None:
+            self._speaker = await self._find_speaker()
+        pieces = [piece async for piece in self._speaker.speak(step.text, voice=_SCRIPT_VOICE)]
+        return without_trailing_silence(b"".join(pieces))
+
+    async def _find_speaker(self) -> TextToSpeech:
         speaker = await find_speaker(self._env)
         if speaker is None:
             raise SpeechError(
                 "nothing here can speak the words of --say: install flite or espeak-ng, or give --wav or --text"
             )
-        pieces = [piece async for piece in speaker.speak(step.text, voice=_SCRIPT_VOICE)]
-        return without_trailing_silence(b"".join(pieces))
+        if self._options.realtime == "local" and speaker.name != _UNDERSTOOD_SPEAKER:
+            self._notice(
+                f"--say speaks with {speaker.name}, of which the local engine understands little;"
+                f" install {_UNDERSTOOD_SPEAKER} to be understood, or use --text"
+            )
+        return speaker
 
     async def _target(self, stack: contextlib.AsyncExitStack) -> Target:
         model = self._options.model or DIALECTS[self._options.dialect].default_model
