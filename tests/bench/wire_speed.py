@@ -1,8 +1,9 @@
 """What a dialect's leniency costs: reading and writing each kind of message, beside msgspec's own typed codec.
 
 The peer reads the very same bytes into structs that have every field of the message with its exact type, one union of
-them for each dialect; it writes such a struct, built and encoded. So a ratio says what checking, choosing and
-translating cost on top. Both are measured in turns, and of each the fastest run counts: the machine is shared.
+them for each dialect; it writes the very same bytes by building such a struct and encoding it. So a ratio says what
+checking, choosing, translating, prefixing and bounding cost on top. Both are measured in turns, and of each the fastest
+run counts: the machine is shared.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from backchannel.wire.realtime import DIALECTS, TOOLS, SessionSettings, intents
+from backchannel.wire.realtime import DIALECTS, intents
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,16 +124,106 @@ RECEIVED: Final[dict[str, tuple[dict[str, object], ...]]] = {
 }
 """Messages as servers send them, with all that we do not look at."""
 
-SENT: Final[tuple[intents.Intent, ...]] = (
-    intents.AppendAudio(audio=_MICROPHONE),
-    intents.AddText(role="user", text="run the tests of the parser"),
-    intents.ReportProgress(handoff_id="call_1", text="3 of 40 tests fail, all of them in the parser."),
-    intents.FinishHandoff(handoff_id="call_1", output="The task is finished.", is_news=True),
-    intents.Truncate(item_id="item_003", audio_end_ms=1340),
-    intents.UpdateSession(
-        settings=SessionSettings(instructions="x" * 8000, voice="marin", tools=tuple(TOOLS.values()))
+
+class _Text(msgspec.Struct):
+    type: str
+    text: str
+
+
+class _Item(msgspec.Struct, tag="message"):
+    role: str
+    content: list[_Text]
+
+
+class _Output(msgspec.Struct, tag="function_call_output"):
+    call_id: str
+    output: str
+
+
+class _Create(msgspec.Struct, tag="conversation.item.create"):
+    item: _Item | _Output
+
+
+class _Truncate(msgspec.Struct, tag="conversation.item.truncate"):
+    item_id: str
+    content_index: int
+    audio_end_ms: int
+
+
+class _Handoff(msgspec.Struct, tag="conversation.handoff.append"):
+    handoff_id: str
+    output_text: str
+
+
+class _Context(msgspec.Struct, tag="session.context.append"):
+    content: list[_Text]
+
+
+class _Delegation(msgspec.Struct, tag="delegation.context.append"):
+    delegation_item_id: str
+    content: list[_Text]
+
+
+class _Thinking(msgspec.Struct, tag="session.thinking.append"):
+    content: str
+    delegation_id: str | None
+
+
+class _Commentary(msgspec.Struct, tag="session.commentary.append"):
+    content: str
+    delegation_id: str | None
+
+
+class _Audio1(msgspec.Struct, tag="input_audio_buffer.append"):
+    audio: str
+
+
+class _Audio3(msgspec.Struct, tag="input_audio.append"):
+    audio: str
+
+
+class _AudioLive(msgspec.Struct, tag="session.input_audio.append"):
+    audio: str
+
+
+_encode: Final = msgspec.json.Encoder().encode
+_TYPED: Final = "run the tests of the parser"
+_SAID: Final = "3 of 40 tests fail, all of them in the parser."
+_LABEL: Final = '"Agent Final Message":\n\n'
+_AUDIO: Final = intents.AppendAudio(audio=_MICROPHONE)
+_ADD: Final = intents.AddText(role="user", text=_TYPED)
+_REPORT: Final = intents.ReportProgress(handoff_id="call_1", text=_SAID)
+_FINISH: Final = intents.FinishHandoff(handoff_id="call_1", output=_SAID, is_news=True)
+_CUT: Final = intents.Truncate(item_id="item_003", audio_end_ms=1340)
+
+SENT: Final[dict[str, tuple[tuple[intents.Intent, Callable[[object], bytes]], ...]]] = {
+    "v1": (
+        (_AUDIO, lambda _: _encode(_Audio1(_MICROPHONE))),
+        (_ADD, lambda _: _encode(_Create(_Item("user", [_Text("input_text", _TYPED)])))),
+        (_REPORT, lambda _: _encode(_Handoff("call_1", _LABEL + _SAID))),
+        (_FINISH, lambda _: _encode(_Handoff("call_1", _LABEL + _SAID))),
     ),
-)
+    "v2": (
+        (_AUDIO, lambda _: _encode(_Audio1(_MICROPHONE))),
+        (_ADD, lambda _: _encode(_Create(_Item("user", [_Text("input_text", "[USER] " + _TYPED)])))),
+        (_REPORT, lambda _: _encode(_Create(_Item("user", [_Text("input_text", "[BACKEND] " + _SAID)])))),
+        (_FINISH, lambda _: _encode(_Create(_Output("call_1", _SAID)))),
+        (_CUT, lambda _: _encode(_Truncate("item_003", 0, 1340))),
+    ),
+    "v3": (
+        (_AUDIO, lambda _: _encode(_Audio3(_MICROPHONE))),
+        (_ADD, lambda _: _encode(_Context([_Text("input_text", _TYPED)]))),
+        (_REPORT, lambda _: _encode(_Delegation("call_1", [_Text("input_text", _SAID)]))),
+        (_FINISH, lambda _: _encode(_Delegation("call_1", [_Text("input_text", _SAID)]))),
+    ),
+    "live": (
+        (_AUDIO, lambda _: _encode(_AudioLive(_MICROPHONE))),
+        (_ADD, lambda _: _encode(_Thinking("[USER] " + _TYPED, None))),
+        (_REPORT, lambda _: _encode(_Commentary(_SAID, "call_1"))),
+        (_FINISH, lambda _: _encode(_Commentary(_SAID, "call_1"))),
+    ),
+}
+"""What is said to servers while they run, and how a person would write it by hand."""
 
 
 def main() -> dict[str, float]:
@@ -142,12 +233,13 @@ def main() -> dict[str, float]:
         peer = _reader(frames)
         for frame in frames:
             data = json.dumps(frame, separators=(",", ":"))
-            _add(figures, f"{name} < {frame['type']}", DIALECTS[name].decode, peer, data, data)
-        for intent in SENT:
-            messages = DIALECTS[name].encode(intent)
-            if messages:
-                write, value = _writer(json.loads(messages[0]))
-                _add(figures, f"{name} > {type(intent).__name__}", DIALECTS[name].encode, write, intent, value)
+            read = _with_arguments(peer) if frame["type"] == "conversation.item.done" else peer
+            _add(figures, f"{name} < {frame['type']}", DIALECTS[name].decode, read, data, data)
+        for intent, write in SENT[name]:
+            dialect = DIALECTS[name]
+            if dialect.encode(intent) != (write(intent),):
+                raise AssertionError(f"the peer writes another {type(intent).__name__} than {name}")
+            _add(figures, f"{name} > {type(intent).__name__}", dialect.encode, write, intent, intent)
     return figures
 
 
@@ -179,13 +271,14 @@ def _reader(frames: tuple[dict[str, object], ...]) -> Callable[[Any], object]:
     return msgspec.json.Decoder(union).decode
 
 
-def _writer(message: dict[str, object]) -> tuple[Callable[[Any], object], object]:
-    """What builds and encodes one message, and the values it builds it of."""
-    kind = _struct(message)
-    encode = msgspec.json.Encoder().encode
-    fields = msgspec.json.decode(json.dumps(message), type=kind)
-    values = tuple(getattr(fields, name) for name in kind.__struct_fields__)
-    return lambda values: encode(kind(*values)), values
+class _Arguments(msgspec.Struct):
+    prompt: str
+
+
+def _with_arguments(read: Callable[[Any], Any]) -> Callable[[Any], object]:
+    """Reads a call's arguments too, which are JSON within JSON."""
+    read_arguments = msgspec.json.Decoder(_Arguments).decode
+    return lambda data: read_arguments(read(data).item.arguments)
 
 
 def _struct(value: dict[str, object]) -> Any:  # a class made for this one value has no other type

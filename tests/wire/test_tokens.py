@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backchannel.wire.tokens import BYTES_PER_TOKEN, estimate_tokens, truncate_middle
+from backchannel.wire.tokens import BYTES_PER_TOKEN, estimate_tokens, fits, truncate_middle
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=400)
 
@@ -14,6 +14,19 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=400)
 @pytest.mark.parametrize(("text", "tokens"), [("", 0), ("a", 1), ("abcd", 1), ("abcde", 2), ("…", 1), ("é" * 4, 2)])
 def test_a_token_is_four_bytes_begun(text: str, tokens: int) -> None:
     assert estimate_tokens(text) == tokens
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"), [("", True), ("a" * 20, True), ("a" * 21, False), ("é" * 5, True), ("é" * 6, False)]
+)
+def test_a_text_that_surely_fits_is_seen_at_a_glance(text: str, *, seen: bool) -> None:
+    assert fits(text, 20) is seen
+
+
+@given(ANY_TEXT, st.integers(0, 500))
+def test_what_seems_to_fit_does(text: str, max_bytes: int) -> None:
+    if fits(text, max_bytes):
+        assert len(text.encode("utf-8", "replace")) <= max_bytes
 
 
 def test_a_text_that_fits_is_left_alone() -> None:

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BYTES_PER_TOKEN", "estimate_tokens", "truncate_middle"]
+__all__ = ["BYTES_PER_TOKEN", "estimate_tokens", "fits", "truncate_middle"]
 
 BYTES_PER_TOKEN: Final = 4
+_MAX_CHARACTER_BYTES: Final = 4
 
 
 def estimate_tokens(text: str) -> int:
     """How many tokens a text is taken for."""
     return -(-_size(text) // BYTES_PER_TOKEN)
+
+
+def fits(text: str, max_bytes: int) -> bool:
+    """Whether the text has at most so many bytes, where that is seen at a glance; False says nothing."""
+    return len(text) * (1 if text.isascii() else _MAX_CHARACTER_BYTES) <= max_bytes
 
 
 def truncate_middle(text: str, *, max_tokens: int) -> str:
@@ -25,6 +31,8 @@ def truncate_middle(text: str, *, max_tokens: int) -> str:
     empty text.
     """
     max_bytes = max_tokens * BYTES_PER_TOKEN
+    if fits(text, max_bytes):
+        return text
     data = text.encode("utf-8", "replace")
     if len(data) <= max_bytes:
         return text

@@ -6,10 +6,18 @@ from typing import Final
 
 import msgspec
 
-from backchannel.wire.realtime import TOOLS, Modality, SessionSettings, events, intents
+from backchannel.wire.realtime import TOOLS, InitialItem, Modality, Mode, SessionSettings, events, intents
 
 SETTINGS: Final = SessionSettings(
-    instructions="Be brief.", voice="marin", modality=Modality.TEXT, tools=(TOOLS["background_agent"],)
+    instructions="Be brief.",
+    voice="marin",
+    model="gpt-realtime-1.5",
+    mode=Mode.CONVERSATIONAL,
+    modality=Modality.TEXT,
+    tools=(TOOLS["background_agent"],),
+    initial_items=(InitialItem(role="user", text="earlier"),),
+    ack_filler=False,
+    session_id="sess_1",
 )
 
 SERVER_EVENTS: Final[tuple[events.ServerEvent, ...]] = (
@@ -37,10 +45,14 @@ INTENTS: Final[tuple[intents.Intent, ...]] = (
     intents.AppendAudio(audio="AAAA"),
     intents.AddText(role="developer", text="note"),
     intents.MirrorTyped(text="run the tests"),
-    intents.ReportProgress(handoff_id=None, text="3 tests ran"),
-    intents.FinishHandoff(handoff_id="call_1", output="done"),
+    intents.SpeakText(text="3 tests ran"),
+    intents.ReportProgress(handoff_id=None, text="3 tests ran", phase="commentary"),
+    intents.ReportAsItem(text="3 tests ran", prefix="From the agent:", channel="speakable"),
+    intents.FinishHandoff(handoff_id="call_1", output="done", is_news=True),
     intents.AnswerCall(call_id="call_2", output=""),
     intents.RequestResponse(),
     intents.Truncate(item_id="item_5", audio_end_ms=120),
+    intents.ChangeInstructions(instructions="Be loud."),
     intents.UpdateSession(settings=SETTINGS),
+    intents.CloseSession(),
 )

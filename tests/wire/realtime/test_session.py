@@ -3,7 +3,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from backchannel.wire.realtime import TOOLS, Modality, SessionSettings, Tool, ToolParameter
+from backchannel.wire.realtime import TOOLS, Modality, Mode, SessionSettings, Tool, ToolParameter
 from tests.wire.realtime.examples import SETTINGS
 
 
@@ -15,7 +15,15 @@ def test_a_session_speaks_and_has_no_tools_unless_it_is_told() -> None:
     settings = SessionSettings(instructions="", voice="marin")
 
     assert settings.modality is Modality.AUDIO
+    assert settings.mode is Mode.CONVERSATIONAL
     assert settings.tools == ()
+    assert settings.initial_items == ()
+    assert (settings.model, settings.ack_filler, settings.session_id) == (None, None, None)
+
+
+def test_modes_and_modalities_are_named_as_in_configuration() -> None:
+    assert [mode.value for mode in Mode] == ["conversational", "transcription"]
+    assert [modality.value for modality in Modality] == ["audio", "text"]
 
 
 def test_the_tools_are_offered_in_this_order() -> None:

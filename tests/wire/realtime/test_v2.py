@@ -8,13 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backchannel.wire.realtime import TOOLS, V2, Modality, SessionSettings, events, intents
+from backchannel.wire.realtime import TOOLS, V2, Modality, Mode, SessionSettings, events, intents
 from backchannel.wire.realtime.outbound import MAX_MIRRORED_TOKENS, MAX_REPORT_TOKENS
 from backchannel.wire.tokens import estimate_tokens
 from tests.wire.realtime.examples import INTENTS, SETTINGS
 
 DIALECT: Final = V2()
 ANY_TEXT: Final = st.text(st.characters(exclude_categories=()))
+JSON: Final = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=10,
+)
 FORMAT: Final = {"type": "audio/pcm", "rate": 24_000}
 LONG: Final = "x" * 10_000
 
@@ -97,7 +102,7 @@ def test_what_the_assistant_said_is_output() -> None:
         (intents.MirrorTyped(text=""), ""),
         (intents.ReportProgress(handoff_id="call_1", text="ran"), "[BACKEND] ran"),
         (intents.ReportProgress(handoff_id=None, text="[BACKEND] ran"), "[BACKEND] ran"),
-        (intents.ReportProgress(handoff_id=None, text=""), ""),
+        (intents.ReportProgress(handoff_id="call_1", text=""), ""),
     ],
 )
 def test_a_prefix_is_neither_doubled_nor_put_before_nothing(intent: intents.Intent, text: str) -> None:
@@ -207,8 +212,8 @@ def test_a_session_in_text_keeps_its_voice_and_empty_instructions_are_sent() -> 
     assert session["tools"] == []
 
 
-def test_every_intent_has_words_in_this_dialect() -> None:
-    assert [intent for intent in INTENTS if not DIALECT.encode(intent)] == []
+def test_every_intent_but_one_has_words_in_this_dialect() -> None:
+    assert [intent for intent in INTENTS if not DIALECT.encode(intent)] == [intents.CloseSession()]
 
 
 @given(ANY_TEXT)
@@ -234,6 +239,76 @@ def test_a_lone_surrogate_is_replaced_and_nothing_else_changes() -> None:
         "audio_end_ms": 7,
     }
     assert encoded(intents.AddText(role="developer", text="\udc80é")) == message_item("developer", "?é")
+
+
+def test_what_is_to_be_said_is_an_item_of_the_agent_and_a_response_is_asked_for_elsewhere() -> None:
+    assert encoded(intents.SpeakText(text="say this")) == message_item("user", "[BACKEND] say this")
+    assert encoded(intents.SpeakText(text="[BACKEND] say this")) == message_item("user", "[BACKEND] say this")
+
+
+@pytest.mark.parametrize(
+    "intent",
+    [
+        intents.SpeakText(text=""),
+        intents.SpeakText(text=" \n"),
+        intents.ReportProgress(handoff_id=None, text=""),
+        intents.ReportProgress(handoff_id=None, text=" "),
+        intents.ReportAsItem(text=""),
+        intents.ReportAsItem(text=" ", prefix="note"),
+        intents.CloseSession(),
+    ],
+)
+def test_nothing_is_said_without_words(intent: intents.Intent) -> None:
+    assert DIALECT.encode(intent) == ()
+
+
+def test_phase_and_channel_make_no_difference_here() -> None:
+    report = intents.ReportProgress(handoff_id="call_1", text="ran", phase="commentary", channel="speakable")
+    finish = intents.FinishHandoff(handoff_id="call_1", output="done", is_news=True, channel="speakable")
+
+    assert encoded(report) == message_item("user", "[BACKEND] ran")
+    assert encoded(finish) == output_item("call_1", "done")
+
+
+def test_a_report_as_an_item_is_a_developers_and_its_prefix_counts_too() -> None:
+    assert encoded(intents.ReportAsItem(text="ran")) == message_item("developer", "ran")
+    assert encoded(intents.ReportAsItem(text="ran", prefix="From the agent:")) == message_item(
+        "developer", "From the agent:\n\nran"
+    )
+    message = encoded(intents.ReportAsItem(text=LONG, prefix="From the agent:"))
+    assert isinstance(message, dict)
+    assert estimate_tokens(message["item"]["content"][0]["text"]) == MAX_REPORT_TOKENS
+
+
+def test_new_instructions_are_an_update_that_names_nothing_else() -> None:
+    assert encoded(intents.ChangeInstructions(instructions="Be loud.")) == {
+        "type": "session.update",
+        "session": {"type": "realtime", "instructions": "Be loud."},
+    }
+
+
+def test_a_session_that_only_transcribes_has_neither_instructions_nor_output_nor_tools() -> None:
+    settings = SessionSettings(
+        instructions="Be brief.", voice="marin", mode=Mode.TRANSCRIPTION, tools=tuple(TOOLS.values())
+    )
+
+    assert encoded(intents.UpdateSession(settings=settings)) == {
+        "type": "session.update",
+        "session": {
+            "type": "transcription",
+            "audio": {"input": {"format": FORMAT, "transcription": {"model": "gpt-4o-mini-transcribe"}}},
+        },
+    }
+
+
+def test_a_call_is_told_the_session_with_its_model() -> None:
+    settings = SessionSettings(instructions="Be brief.", voice="marin", tools=(TOOLS["remain_silent"],))
+    update = encoded(intents.UpdateSession(settings=settings))
+    assert isinstance(update, dict)
+
+    assert DIALECT.call_session(settings) == {**update["session"], "model": "gpt-realtime-1.5"}
+    other = msgspec.structs.replace(settings, model="gpt-realtime-2")
+    assert DIALECT.call_session(other) == {**update["session"], "model": "gpt-realtime-2"}
 
 
 # Inbound, row by row.
@@ -448,7 +523,7 @@ def test_other_tools_keep_their_arguments_as_they_came() -> None:
 
 def test_a_call_without_any_id_is_malformed() -> None:
     assert decoded(type="conversation.item.done", item={"type": "function_call", "name": "remain_silent"}) == (
-        events.Skipped(kind="conversation.item.done", malformed="item.id must be a string")
+        events.Skipped(kind="conversation.item.done", malformed="expected a string as item.id")
     )
 
 
@@ -486,32 +561,37 @@ def test_an_errors_text_is_the_best_that_there_is(fields: dict[str, object], mes
 
 
 @pytest.mark.parametrize(
-    ("fields", "malformed"),
+    ("fields", "names"),
     [
-        ({"type": "session.updated"}, "session.id must be a string"),
-        ({"type": "session.updated", "session": []}, "session.id must be a string"),
-        ({"type": "session.updated", "session": {"id": 5}}, "session.id must be a string"),
-        ({"type": "response.output_audio.delta"}, "delta must be a string"),
-        ({"type": "response.audio.delta", "delta": 5}, "delta must be a string"),
-        ({"type": "response.audio.delta", "delta": None, "audio": "AAAA"}, "delta must be a string"),
-        ({"type": "conversation.item.input_audio_transcription.delta", "delta": []}, "delta must be a string"),
-        ({"type": "conversation.item.input_audio_transcription.completed"}, "transcript must be a string"),
-        ({"type": "response.output_text.delta", "text": "x"}, "delta must be a string"),
-        ({"type": "response.output_audio_transcript.delta"}, "delta must be a string"),
-        ({"type": "response.output_text.done", "transcript": "x"}, "text must be a string"),
-        ({"type": "response.output_audio_transcript.done", "text": "x"}, "transcript must be a string"),
-        ({"type": "conversation.item.added"}, "item is missing"),
-        ({"type": "conversation.item.created"}, "item is missing"),
-        ({"type": "conversation.item.done"}, "item is missing"),
-        ({"type": "conversation.item.done", "item": []}, "item must be an object"),
-        ({"type": "conversation.item.done", "item": {"id": 5}}, "item.id must be a string"),
-        ({"type": "conversation.item.done", "item": {}}, "item.id must be a string"),
-        ({"type": "error"}, "there is neither a message nor an error"),
-        ({"type": "error", "message": 5}, "there is neither a message nor an error"),
+        ({"type": "session.updated"}, "session"),
+        ({"type": "session.updated", "session": []}, "session"),
+        ({"type": "session.updated", "session": {}}, "id"),
+        ({"type": "session.updated", "session": {"id": 5}}, "session.id"),
+        ({"type": "response.output_audio.delta"}, "delta"),
+        ({"type": "response.audio.delta", "delta": 5}, "delta"),
+        ({"type": "response.audio.delta", "delta": None, "audio": "AAAA"}, "delta"),
+        ({"type": "conversation.item.input_audio_transcription.delta", "delta": []}, "delta"),
+        ({"type": "conversation.item.input_audio_transcription.completed"}, "transcript"),
+        ({"type": "response.output_text.delta", "text": "x"}, "delta"),
+        ({"type": "response.output_audio_transcript.delta"}, "delta"),
+        ({"type": "response.output_text.done", "transcript": "x"}, "text"),
+        ({"type": "response.output_audio_transcript.done", "text": "x"}, "transcript"),
+        ({"type": "conversation.item.added"}, "item"),
+        ({"type": "conversation.item.created"}, "item"),
+        ({"type": "conversation.item.done"}, "item"),
+        ({"type": "conversation.item.done", "item": []}, "item"),
+        ({"type": "conversation.item.done", "item": {"id": 5}}, "item.id"),
+        ({"type": "conversation.item.done", "item": {}}, "item.id"),
+        ({"type": "error"}, "a message nor an error"),
+        ({"type": "error", "message": 5}, "a message nor an error"),
     ],
 )
-def test_a_message_without_what_it_needs_is_skipped_as_malformed(fields: dict[str, object], malformed: str) -> None:
-    assert decoded(**fields) == events.Skipped(kind=str(fields["type"]), malformed=malformed)
+def test_a_message_without_what_it_needs_is_skipped_as_malformed(fields: dict[str, object], names: str) -> None:
+    skipped = decoded(**fields)
+
+    assert isinstance(skipped, events.Skipped)
+    assert skipped.kind == fields["type"]
+    assert names in str(skipped.malformed)
 
 
 @pytest.mark.parametrize(
@@ -524,18 +604,27 @@ def test_a_message_of_an_unknown_type_is_skipped(kind: str) -> None:
 NO_MESSAGES: Final[tuple[str | bytes, ...]] = (
     "", " ", "null", "5", "[]", '"error"', "{}", '{"type":5}', '{"type":null}', "{", '{"type":"error"', "\ufeff{}",
     '{"type":"error","message":"m"} x', b"\xff\xfe", b'{"type":"error","message":"\xff"}',
-    '{"type":"error","message":"\ud800"}', '{"type":"error","message":"\\ud800"}', '{"type":"error","delta":1e999}',
-    '{"type":"error","delta":' + "9" * 5000 + "}", "[" * 100_000, '{"type":"error","x":' + "[" * 100_000,
+    '{"type":"error","message":"\ud800"}', '{"type":"error","message":"\\ud800"}', '{"type":"error","error":1e999}',
+    '{"type":"error","error":' + "9" * 5000 + "}", "[" * 100_000, '{"type":"error","x":' + "[" * 100_000,
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("message", NO_MESSAGES, ids=range(len(NO_MESSAGES)))
 def test_what_is_no_message_is_skipped(message: str | bytes) -> None:
-    assert DIALECT.decode(message) == events.Skipped(kind="?", malformed="not a JSON object with a type")
+    skipped = DIALECT.decode(message)
+
+    assert isinstance(skipped, events.Skipped)
+    assert skipped.kind in ("?", "error")
+    assert skipped.malformed is not None
 
 
 def test_of_a_repeated_key_the_last_counts() -> None:
-    assert DIALECT.decode('{"type":"x","type":"error","message":"a","message":"b"}') == events.ServerError(message="b")
+    assert DIALECT.decode('{"type":"error","message":"a","message":"b"}') == events.ServerError(message="b")
+
+
+def test_two_types_are_none() -> None:
+    for types in ('"type":"x","type":"error"', '"type":"error","type":"x"'):
+        assert isinstance(DIALECT.decode(f'{{{types},"message":"m"}}'), events.Skipped)
 
 
 def test_a_message_may_come_as_bytes() -> None:
@@ -559,80 +648,6 @@ def test_deep_nesting_is_no_exception_at_any_depth(depth: int) -> None:
         assert isinstance(DIALECT.decode(message), events.Event | events.Skipped)
 
 
-# Fuzz: frames as a server sends them, broken in every way.
-
-FRAMES: Final[tuple[bytes, ...]] = (
-    b'{"type":"session.updated","event_id":"e1","session":{"id":"sess_1","instructions":"x","tools":[]}}',
-    (
-        b'{"type":"response.output_audio.delta","response_id":"r","item_id":"i","output_index":0,"delta":"AAAA",'
-        b'"sample_rate":24000,"channels":1,"samples_per_channel":480}'
-    ),
-    b'{"type":"conversation.item.input_audio_transcription.completed","item_id":"i","transcript":"run the tests"}',
-    (
-        b'{"type":"conversation.item.done","item":{"id":"i","type":"function_call","name":"background_agent",'
-        b'"call_id":"c","arguments":"{\\"prompt\\":\\"run the tests\\"}"}}'
-    ),
-    b'{"type":"conversation.item.added","item":{"id":"i","type":"message","role":"user","content":[]}}',
-    b'{"type":"response.done","response":{"id":"r","status":"cancelled","output":[]}}',
-    b'{"type":"input_audio_buffer.speech_started","audio_start_ms":100,"item_id":"i"}',
-    b'{"type":"error","error":{"type":"invalid_request_error","code":"item_not_found","message":"gone","param":null}}',
-)
-JSON: Final = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-    max_leaves=10,
-)
-KINDS: Final = (
-    "session.updated", "response.output_audio.delta", "conversation.item.input_audio_transcription.delta",
-    "conversation.item.input_audio_transcription.completed", "response.output_text.delta", "response.output_text.done",
-    "response.output_audio_transcript.done", "input_audio_buffer.speech_started", "input_audio_buffer.speech_stopped",
-    "conversation.item.added", "conversation.item.done", "response.created", "response.cancelled", "response.done",
-    "error",
-)  # fmt: skip
-
-
-def assert_decodes(message: str | bytes) -> None:
-    """Some value comes of it, and the value can be written down and read again."""
-    event = DIALECT.decode(message)
-    assert isinstance(event, events.Event | events.Skipped)
-    msgspec.json.encode(event)
-
-
-@given(st.binary())
-def test_any_bytes_are_an_event_or_skipped(message: bytes) -> None:
-    assert_decodes(message)
-
-
-@given(ANY_TEXT)
-def test_any_text_is_an_event_or_skipped(message: str) -> None:
-    assert_decodes(message)
-
-
-@given(st.data())
-def test_a_broken_frame_is_an_event_or_skipped(data: st.DataObject) -> None:
-    frame = bytearray(data.draw(st.sampled_from(FRAMES)))
-    for _ in range(data.draw(st.integers(1, 4))):
-        start = data.draw(st.integers(0, len(frame)))
-        end = data.draw(st.integers(start, min(len(frame), start + 20)))
-        frame[start:end] = data.draw(st.binary(max_size=6) | st.sampled_from([b'"', b"{", b"[" * 2000, b"9" * 400]))
-    assert_decodes(bytes(frame))
-    assert_decodes(bytes(frame).decode("utf-8", "surrogateescape"))
-
-
-@given(
-    st.sampled_from(KINDS),
-    st.dictionaries(
-        st.sampled_from(
-            ["delta", "transcript", "text", "item_id", "sample_rate", "channels", "num_channels", "samples_per_channel",
-             "item", "session", "response", "response_id", "error", "message", "other"]
-        ),
-        JSON,
-    ),
-)  # fmt: skip
-def test_fields_of_any_type_are_an_event_or_skipped(kind: str, fields: dict[str, object]) -> None:
-    assert_decodes(json.dumps({"type": kind, **fields}))
-
-
 @given(
     st.fixed_dictionaries(
         {"type": st.just("function_call") | JSON},
@@ -645,16 +660,10 @@ def test_fields_of_any_type_are_an_event_or_skipped(kind: str, fields: dict[str,
     )
 )
 def test_calls_of_any_shape_are_an_event_or_skipped(item: dict[str, object]) -> None:
-    assert_decodes(json.dumps({"type": "conversation.item.done", "item": item}))
+    event = decoded(type="conversation.item.done", item=item)
 
-
-@pytest.mark.parametrize("frame", FRAMES)
-def test_a_whole_frame_is_an_event_and_every_part_of_it_is_skipped(frame: bytes) -> None:
-    assert isinstance(DIALECT.decode(frame), events.Event)
-    assert isinstance(DIALECT.decode(b" \n" + frame + b"\t"), events.Event)
-    for length in range(len(frame)):
-        assert isinstance(DIALECT.decode(frame[:length]), events.Skipped)
-    assert isinstance(DIALECT.decode(frame + b"}"), events.Skipped)
+    assert isinstance(event, events.Event | events.Skipped)
+    msgspec.json.encode(event)
 
 
 def test_settings_travel_as_an_intent_too() -> None:

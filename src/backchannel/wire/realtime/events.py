@@ -64,10 +64,12 @@ class InputSpeechStopped(msgspec.Struct, frozen=True, kw_only=True, tag="input_s
     item_id: str | None = None
 
 
-class InputTranscriptDelta(msgspec.Struct, frozen=True, kw_only=True, tag="input_transcript_delta"):
+class InputTranscriptDelta(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="input_transcript_delta"):
     """A piece of what the user said."""
 
     delta: str
+    end_ms: int | None = None
+    """Up to where the piece reaches since the session began, from servers that say so."""
 
 
 class InputTranscriptDone(msgspec.Struct, frozen=True, kw_only=True, tag="input_transcript_done"):
@@ -119,13 +121,15 @@ class ResponseDone(msgspec.Struct, frozen=True, kw_only=True, tag="response_done
     response_id: str | None = None
 
 
-class HandoffRequested(msgspec.Struct, frozen=True, kw_only=True, tag="handoff_requested"):
+class HandoffRequested(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="handoff_requested"):
     """The voice hands work to the background agent."""
 
     handoff_id: str
     item_id: str
     text: str
-    """What is asked; may be empty."""
+    """What is asked; may be empty, and is in dialects where a handoff has no text (`Abilities.names_requests`)."""
+    offset_ms: int | None = None
+    """When it was decided since the session began, from servers that say so: what the user said up to here is meant."""
 
 
 class NoopRequested(msgspec.Struct, frozen=True, kw_only=True, tag="noop_requested"):

@@ -1,13 +1,28 @@
-"""What a realtime session is told about itself: instructions, voice, modality, tools."""
+"""What a realtime session is told about itself: instructions, voice, modality, tools.
+
+Source: realtime.md 1.1 and 1.7.
+"""
 
 from __future__ import annotations
 
 import enum
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-__all__ = ["TOOLS", "Modality", "SessionSettings", "Tool", "ToolParameter"]
+__all__ = ["TOOLS", "InitialItem", "Modality", "Mode", "Role", "SessionSettings", "Tool", "ToolParameter"]
+
+Role: TypeAlias = Literal["user", "developer", "assistant"]
+"""Who says something in a conversation."""
+
+
+class Mode(enum.Enum):
+    """What a session is for."""
+
+    CONVERSATIONAL = "conversational"
+    """The voice answers."""
+    TRANSCRIPTION = "transcription"
+    """It only writes down what is said. Dialects without it (`Abilities.transcribes`) have a conversation instead."""
 
 
 class Modality(enum.Enum):
@@ -32,18 +47,32 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     parameter: ToolParameter | None = None
 
 
+class InitialItem(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that was said before the session began."""
+
+    role: Role
+    text: str
+
+
 class SessionSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings of one session."""
+    """The settings of one session. Whether they fit a dialect, `check_session` says."""
 
     instructions: str
+    """The finished text; may be empty."""
     voice: str
+    model: str | None = None
+    """None is the dialect's own. Said in the address or in the session, as the dialect has it."""
+    mode: Mode = Mode.CONVERSATIONAL
     modality: Modality = Modality.AUDIO
     tools: tuple[Tool, ...] = ()
+    initial_items: tuple[InitialItem, ...] = ()
+    ack_filler: bool | None = None
+    """Whether the voice fills the moment after a delegation with a word or two (v3); None leaves it to the server."""
+    session_id: str | None = None
+    """Goes into the header `x-session-id`, never into a message."""
 
 
-_ToolTable: TypeAlias = dict[str, Tool]
-
-TOOLS: Final[_ToolTable] = {
+TOOLS: Final[dict[str, Tool]] = {
     tool.name: tool
     for tool in (
         Tool(

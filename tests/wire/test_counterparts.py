@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import pathlib
+import re
+from typing import Final
+
+HERE: Final = pathlib.Path(__file__).parent
+NAMED: Final = re.findall(r"`([\w/]+\.py)::(test_\w+)`", (HERE / "README.md").read_text(encoding="utf-8"))
+
+
+def test_every_counterpart_that_is_named_exists() -> None:
+    missing = [
+        f"{file}::{name}" for file, name in NAMED if f"\ndef {name}(" not in (HERE / file).read_text(encoding="utf-8")
+    ]
+
+    assert len(NAMED) > 50
+    assert missing == []
