@@ -313,8 +313,8 @@ async def test_the_end_of_typing_is_the_end(project: Path, terminal: tuple[int, 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"dialect": "v9"}, "unknown dialect 'v9'; choose one of: v2"),
-        ({"voice": "bob"}, "v2 has no voice 'bob'; choose one of: marin"),
+        ({"dialect": "v9"}, "unknown dialect 'v9'; choose one of: v1, v2, v3, live"),
+        ({"voice": "bob"}, "v2 has no voice 'bob'; choose one of: alloy"),
         ({"realtime": "azure"}, "unknown realtime target 'azure'; choose one of: local, openai"),
         ({"steps": ()}, "nothing to say"),
         ({"text_only": True, "out": "x.wav"}, "--text has no sound"),

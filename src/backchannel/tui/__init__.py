@@ -2,10 +2,9 @@
 
 from backchannel.tui.lines import JsonLines, Lines, Notice, ReplyHeard, Screen, ShownEvent
 from backchannel.tui.script import Step, When, parse_step
-from backchannel.tui.talk import DIALECTS, EXIT_INTERRUPTED, REALTIME_TARGETS, TalkOptions, talk
+from backchannel.tui.talk import EXIT_INTERRUPTED, REALTIME_TARGETS, TalkOptions, talk
 
 __all__ = [
-    "DIALECTS",
     "EXIT_INTERRUPTED",
     "REALTIME_TARGETS",
     "JsonLines",

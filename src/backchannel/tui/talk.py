@@ -20,7 +20,7 @@ from backchannel.runtime import Conversation, Recorder, Settings, Target
 from backchannel.tui.keyboard import typed_lines
 from backchannel.tui.lines import Notice, ReplyHeard
 from backchannel.tui.script import Moment, Script
-from backchannel.wire.realtime import TOOLS, V2, Modality, SessionSettings
+from backchannel.wire.realtime import TOOLS, Modality, SessionSettings, check_session, dialect_named
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from backchannel.tui.lines import Screen
     from backchannel.tui.script import Step
 
-__all__ = ["DIALECTS", "EXIT_INTERRUPTED", "REALTIME_TARGETS", "TalkOptions", "talk"]
+__all__ = ["EXIT_INTERRUPTED", "REALTIME_TARGETS", "TalkOptions", "talk"]
 
 EXIT_INTERRUPTED: Final = 130
-DIALECTS: Final = {dialect.name: dialect for dialect in (V2(),)}
 REALTIME_TARGETS: Final = ("local", "openai")
+_ENGINE_DIALECT: Final = "v2"
 OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
 _TICK_S: Final = 0.05
 _UNDERSTOOD_SPEAKER: Final = "flite"
@@ -65,11 +65,11 @@ class TalkOptions:
     timeout_s: float | None = 120.0
 
     def __post_init__(self) -> None:
-        if self.dialect not in DIALECTS:
-            raise UsageError(f"unknown dialect {self.dialect!r}; choose one of: {', '.join(DIALECTS)}")
-        voices = DIALECTS[self.dialect].voices
-        if self.voice is not None and self.voice not in voices:
-            raise UsageError(f"{self.dialect} has no voice {self.voice!r}; choose one of: {', '.join(voices)}")
+        check_session(dialect_named(self.dialect), self.session(instructions=""))
+        if self.realtime == "local" and self.dialect != _ENGINE_DIALECT:
+            raise UsageError(
+                f"the local engine speaks {_ENGINE_DIALECT}, not {self.dialect}; leave out --dialect, or name a server"
+            )
         if self.realtime not in REALTIME_TARGETS and "://" not in self.realtime:
             raise UsageError(
                 f"unknown realtime target {self.realtime!r}; choose one of: {', '.join(REALTIME_TARGETS)},"
@@ -83,6 +83,15 @@ class TalkOptions:
             )
         if self.text_only and self.out is not None:
             raise UsageError("--text has no sound that --out could save; leave one of them out")
+
+    def session(self, *, instructions: str) -> SessionSettings:
+        """What the realtime session is told."""
+        return SessionSettings(
+            instructions=instructions,
+            voice=self.voice or dialect_named(self.dialect).voices[0],
+            modality=Modality.TEXT if self.text_only else Modality.AUDIO,
+            tools=tuple(TOOLS.values()),
+        )
 
 
 async def talk(options: TalkOptions, *, shown_on: Screen, env: Mapping[str, str], clock: Clock) -> int:
@@ -282,7 +291,7 @@ class _Talk:
         return speaker
 
     async def _target(self, stack: contextlib.AsyncExitStack) -> Target:
-        model = self._options.model or DIALECTS[self._options.dialect].default_model
+        model = self._options.model or dialect_named(self._options.dialect).default_model
         match self._options.realtime:
             case "local":
                 engine = await stack.enter_async_context(Engine(EngineOptions(env=self._env, on_notice=self._notice)))
@@ -294,14 +303,9 @@ class _Talk:
                 return Target(base_url=address, model=model, api_key=find_api_key(self._env), env=self._env)
 
     async def _settings(self, target: Target) -> Settings:
-        dialect = DIALECTS[self._options.dialect]
+        dialect = dialect_named(self._options.dialect)
         first_name = await asyncio.to_thread(user_first_name)
-        session = SessionSettings(
-            instructions=default_prompt(first_name),
-            voice=self._options.voice or dialect.voices[0],
-            modality=Modality.TEXT if self._options.text_only else Modality.AUDIO,
-            tools=tuple(TOOLS.values()),
-        )
+        session = self._options.session(instructions=default_prompt(first_name))
         options = core.Options(creates_responses=dialect.abilities.creates_responses)
         return Settings(target=target, dialect=dialect, session=session, options=options)
 

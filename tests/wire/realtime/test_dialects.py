@@ -45,7 +45,7 @@ def test_there_are_four_dialects_and_one_is_the_default() -> None:
 
 
 def test_an_unknown_dialect_is_refused_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match=r"unknown realtime version 'v9', expected one of: v1, v2, v3, live;.*version"):
+    with pytest.raises(UsageError, match=r"unknown dialect 'v9'; choose one of: v1, v2, v3, live"):
         dialect_named("v9")
 
 
@@ -71,7 +71,7 @@ def test_a_voice_of_another_dialect_is_refused_with_those_there_are(name: str, v
     message = refusal(name, voice=voice)
 
     assert message.startswith(f"{name} has no voice '{voice}'; choose one of: {', '.join(LISTED_VOICES[name])}")
-    assert "`voice` under [realtime]" in message
+    assert "--voice" in message
 
 
 def test_an_unknown_voice_is_refused() -> None:
@@ -83,7 +83,7 @@ def test_only_v2_answers_in_text() -> None:
 
     for name in ("v1", "v3", "live"):
         assert refusal(name, modality=Modality.TEXT) == (
-            f"{name} cannot answer in text; take v2 with `version` under [realtime], or ask for audio"
+            f"{name} cannot answer in text; take v2 (--dialect), or ask for audio"
         )
 
 
@@ -95,8 +95,7 @@ def test_a_session_that_only_transcribes_is_a_conversation_where_there_is_no_suc
 @pytest.mark.parametrize("name", ["v1", "v2"])
 def test_initial_items_need_a_dialect_that_takes_them(name: str) -> None:
     assert refusal(name, initial_items=items("earlier")) == (
-        f"a session in {name} cannot begin with initial items; take v3 or live with `version` under [realtime], "
-        "or leave them out"
+        f"a session in {name} cannot begin with initial items; take v3 or live (--dialect), or leave them out"
     )
 
 

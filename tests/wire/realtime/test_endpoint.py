@@ -134,7 +134,7 @@ def test_only_some_requests_carry_a_header() -> None:
 
 @pytest.mark.parametrize("base", ["", "example.com", "ftp://example.com", "ws:///path", "//example.com"])
 def test_an_address_of_another_kind_is_refused(base: str) -> None:
-    with pytest.raises(UsageError, match=r"expected a realtime address that starts with ws://.*\[realtime\]"):
+    with pytest.raises(UsageError, match=r"expected a realtime address that starts with ws://.*--realtime"):
         websocket_url(base)
 
 

@@ -55,10 +55,7 @@ def dialect_named(name: str) -> Dialect:
     """
     dialect = DIALECTS.get(name)
     if dialect is None:
-        raise UsageError(
-            f"unknown realtime version {name!r}, expected one of: {', '.join(DIALECTS)}; "
-            "change it with --dialect, or with `version` under [realtime]"
-        )
+        raise UsageError(f"unknown dialect {name!r}; choose one of: {', '.join(DIALECTS)} (--dialect)")
     return dialect
 
 
@@ -82,15 +79,12 @@ def check_session(
     """
     if settings.modality is Modality.TEXT and not dialect.abilities.text_modality:
         raise UsageError(
-            f"{dialect.name} cannot answer in text; take {_those(lambda can: can.text_modality)} with `version` "
-            "under [realtime], or ask for audio"
+            f"{dialect.name} cannot answer in text; take {_those(lambda can: can.text_modality)} (--dialect),"
+            " or ask for audio"
         )
     if settings.voice not in dialect.voices:
         voices = ", ".join(LISTED_VOICES.get(dialect.name, dialect.voices))
-        raise UsageError(
-            f"{dialect.name} has no voice {settings.voice!r}; choose one of: {voices}, "
-            "with --voice or with `voice` under [realtime]"
-        )
+        raise UsageError(f"{dialect.name} has no voice {settings.voice!r}; choose one of: {voices} (--voice)")
     _check_initial_items(dialect, settings.initial_items)
     for name, text in (("start", start_instructions), ("end", end_instructions)):
         if text is not None and (tokens := estimate_tokens(text)) > MAX_TOKENS:
@@ -106,7 +100,7 @@ def _check_initial_items(dialect: Dialect, items: tuple[InitialItem, ...]) -> No
     if not dialect.abilities.initial_items:
         raise UsageError(
             f"a session in {dialect.name} cannot begin with initial items; take "
-            f"{_those(lambda can: can.initial_items)} with `version` under [realtime], or leave them out"
+            f"{_those(lambda can: can.initial_items)} (--dialect), or leave them out"
         )
     if len(items) > MAX_INITIAL_ITEMS:
         raise UsageError(

@@ -22,7 +22,7 @@ __all__ = ["AVAS_CALL", "PUBLIC", "Endpoint", "Path", "call_url", "is_backend", 
 
 _WEBSOCKET_SCHEMES: Final = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 _HTTP_SCHEMES: Final = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
-_REMEDY: Final = "change it with --realtime, or with `base_url` under [realtime]"
+_REMEDY: Final = "change it with --realtime"
 _BACKEND: Final = "/backend-api"
 _CALLS: Final = "/realtime/calls"
 _OURS: Final = ("intent", "model")
