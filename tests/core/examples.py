@@ -51,6 +51,7 @@ EVENTS: Final[tuple[events.Event, ...]] = (
 
 SCREEN: Final[tuple[screen.ScreenEvent, ...]] = (
     screen.ConversationStarted(),
+    screen.CallAnswered(sdp="v=0"),
     screen.SpeechStarted(),
     screen.SpeechEnded(),
     screen.TranscriptDelta(speaker="user", delta="run"),

@@ -295,6 +295,15 @@ def test_the_floor_sets_one_timer_and_cancels_it_when_it_is_not_needed() -> None
         playbook.advance(0.7) << SPEAK << effects.SetTimer(name=RESPONSE_TIMER, deadline=101.7 + DEADLINE_S)
 
 
+def test_more_audio_moves_the_floors_timer() -> None:
+    with book(timing=True) as playbook:
+        playbook >> handoff() << Anything()
+        playbook >> server.InputSpeechStopped()
+        playbook >> progress("a") << reported("a") << effects.SetTimer(name=FLOOR_TIMER, deadline=100.7)
+        playbook >> events.AudioReceived(item_id="a", duration_ms=1000) << effects.PlayAudio(item_id="a")
+        playbook << effects.SetTimer(name=FLOOR_TIMER, deadline=101.7)
+
+
 def test_a_floor_timer_that_fires_early_is_set_again() -> None:
     with book(timing=True) as playbook:
         playbook >> handoff() << Anything()
@@ -764,6 +773,10 @@ def activity(
     *, working: bool = False, answering: bool = False, waiting: bool = False, speaking: bool = False
 ) -> Activity:
     return Activity(working=working, answering=answering, waiting=waiting, speaking=speaking)
+
+
+def test_nothing_waits_unless_it_is_said() -> None:
+    assert Activity(working=False, answering=False, speaking=False).at_rest
 
 
 def test_at_first_nothing_goes_on() -> None:

@@ -419,6 +419,10 @@ def test_a_typed_task_that_said_its_result_needs_no_more_words() -> None:
 # Stopping.
 
 
+def test_a_stopped_task_has_ten_seconds() -> None:
+    assert STOP_DEADLINE_S == 10.0
+
+
 def test_a_stop_by_hand_ends_the_task_and_answers_its_call() -> None:
     handoff = working()
 

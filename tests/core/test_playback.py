@@ -229,6 +229,31 @@ def test_items_that_were_heard_are_forgotten() -> None:
     assert playback.ends_at == pytest.approx(3.1)
 
 
+def test_an_item_that_ends_as_the_next_begins_is_forgotten() -> None:
+    playback = Playback()
+    playback.received("a", 1000, 1.0)
+    playback.received("b", 1000, 2.0)
+    playback.played("a", 0, 2.5)
+
+    assert playback.ends_at == pytest.approx(3.0)
+
+
+def test_an_item_that_ends_as_the_user_speaks_was_heard_whole() -> None:
+    playback = Playback()
+    playback.received("a", 500, 1.0)
+    playback.received("b", 500, 1.0)
+
+    assert playback.cut(1.5) == [STOP, cut_off("b", 0)]
+
+
+def test_the_least_that_was_heard_is_truncated_to() -> None:
+    playback = Playback()
+    playback.received("a", 500, 1.0)
+    playback.played("a", 1, 1.25)
+
+    assert playback.cut(1.25) == [STOP, truncate("a", 1), cut_off("a", 1)]
+
+
 def test_the_last_64_items_that_were_cut_off_are_remembered() -> None:
     playback = Playback()
     for number in range(65):

@@ -135,6 +135,7 @@ def test_lines_are_read_as_they_are_asked_for() -> None:
             b'{"format":"backchannel-recording","version":2}\n',
             "line 1: expected version 1, got 2; use a newer backchannel",
         ),
+        (b'{"format":"backchannel-recording"}\n', "line 1: expected version 1, got 0"),
         (b'{"format":"backchannel-recording","version":"1"}\n', "line 1: expected the header"),
         (b'{"format":"backchannel-recording","version":1}\n', "line 1: expected the header"),
         (HEADER_LINE.replace(b'"quiet_ms"', b'"quiet_s"'), "line 1: expected the header .*quiet_s"),

@@ -12,3 +12,7 @@ def test_screen_events_are_a_closed_union() -> None:
 
 def test_the_reasons_of_a_close_are_those_of_the_protocol() -> None:
     assert {reason.value for reason in screen.CloseReason} == {"requested", "transport_closed", "error"}
+
+
+def test_an_answered_call_is_printed_without_its_network_addresses() -> None:
+    assert repr(screen.CallAnswered(sdp="c=IN IP4 192.0.2.1")) == "CallAnswered(sdp=...)"

@@ -179,6 +179,10 @@ def test_of_one_that_is_too_long_the_tail_is_kept() -> None:
     assert size((entry,)) == MAX_BYTES
 
 
+def test_the_bound_is_that_of_the_protocol() -> None:
+    assert MAX_BYTES == 8192
+
+
 def test_one_that_just_fits_is_whole() -> None:
     transcript = Transcript()
     transcript.done("user", "a" * (MAX_BYTES - 7))

@@ -46,11 +46,8 @@ def parse_delegation(text: str) -> str:
     """The request inside an envelope, unescaped; text that is no envelope is itself the request."""
     if not (text.startswith(_OPEN) and text.endswith(_CLOSE)):
         return text
-    start = text.find("<input>")
-    end = text.find("</input>")
-    if start < 0 or end < start:
-        return text
-    return _unescape(text[start + len("<input>") : end])
+    request, is_whole, _ = text.partition("<input>")[2].partition("</input>")
+    return _unescape(request) if is_whole else text
 
 
 def _frame(request: str, said: str) -> str:
@@ -86,16 +83,18 @@ def _keep_tail(text: str, max_bytes: int) -> str:
 
 def _head(text: str, max_bytes: int) -> str:
     head = text.encode("utf-8", "surrogatepass")[:max_bytes].decode("utf-8", "ignore")
-    entity = head.rfind("&")
-    # An escaped text has `&` only at the start of an entity, so a last `&` without its `;` is a cut one.
-    return head[:entity] if entity >= 0 and ";" not in head[entity:] else head
+    before, ampersand, entity = head.rpartition("&")
+    return before if _is_cut(ampersand, entity) else head
 
 
 def _tail(text: str, max_bytes: int) -> str:
     data = text.encode("utf-8", "surrogatepass")
     start = len(data) - max_bytes
     tail = data[start:].decode("utf-8", "ignore")
-    before = data[max(0, start - 4) : start].decode("utf-8", "ignore")
-    entity = before.rfind("&")
-    cut = entity >= 0 and ";" not in before[entity:]
-    return tail[tail.index(";") + 1 :] if cut else tail
+    _, ampersand, entity = data[:start].decode("utf-8", "ignore").rpartition("&")
+    return tail.partition(";")[2] if _is_cut(ampersand, entity) else tail
+
+
+def _is_cut(ampersand: str, entity: str) -> bool:
+    # An escaped text has `&` only at the start of an entity, so a last `&` without its `;` is a cut one.
+    return bool(ampersand) and ";" not in entity

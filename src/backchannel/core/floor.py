@@ -15,11 +15,11 @@ __all__ = ["Floor", "Reason", "Speech"]
 class Reason(enum.IntEnum):
     """Why the voice should speak, the most pressing highest."""
 
-    MILESTONE = 1
+    MILESTONE = enum.auto()
     """The agent said something on its way."""
-    RESULT = 2
+    RESULT = enum.auto()
     """The agent is done, or failed."""
-    ASKED = 3
+    ASKED = enum.auto()
     """The user asked and waits: spoken without waiting for quiet."""
 
 

@@ -315,12 +315,9 @@ class Handoff:
         self._last = (task.request.words, outcome, now)
         self._task = None
         self._step(why)
-        if self._queued:
-            self._step(Input.ASKED)
-            effects += self._start(self._queued.popleft(), now)
-            # The rest changes what has just been started.
-            while self._queued:
-                effects += self._asked(self._queued.popleft(), now).effects
+        while self._queued:
+            # The first starts the next task, the others change it.
+            effects += self._asked(self._queued.popleft(), now).effects
         return Decision(effects=tuple(effects), speak=Reason.ASKED if was_stopping else Reason.RESULT)
 
     def _drop_queued(self, output: str) -> list[Effect]:
@@ -369,7 +366,7 @@ def _output(task: _Task, outcome: Outcome, error: str | None) -> str:
 
 
 def _first_paragraph(text: str) -> str:
-    return " ".join(text.strip().split("\n\n", 1)[0].split())
+    return " ".join(text.strip().partition("\n\n")[0].split())
 
 
 def _brief(words: str) -> str:

@@ -94,8 +94,9 @@ def encode_recorded(recorded: Recorded) -> bytes:
         # A lone surrogate, as a terminal makes it of broken input, has no UTF-8.
         line = _encoder.encode(unicode.encodable(msgspec.to_builtins(recorded)))
     if b"\n" in line or b"\r" in line:
-        # An item stands in it as the server wrote it, which may have been on several lines.
-        line = msgspec.json.format(line, indent=-1)
+        # An item stands in it as the server wrote it, which may have been on several lines. Any negative indent means
+        # one line.
+        line = msgspec.json.format(line, indent=-1)  # mutants: same
     return line + b"\n"
 
 
@@ -105,15 +106,15 @@ def read(lines: Iterable[bytes]) -> tuple[Header, Iterator[Recorded]]:
     Raises:
         RecordingError: A line is not one of a recording (for a line after the first: when it is asked for).
     """
-    numbered = iter(enumerate(lines, start=1))
-    _, first = next(numbered, (1, b""))
+    rest = iter(lines)
+    first = next(rest, b"")
     try:
         preamble = _preamble_decoder.decode(first)
         if preamble.format != FORMAT:
             raise RecordingError(f"line 1: expected a {FORMAT}, got format {preamble.format!r}")
         if preamble.version != VERSION:
             raise RecordingError(f"line 1: expected version {VERSION}, got {preamble.version}; use a newer backchannel")
-        return _header_decoder.decode(first), _records(numbered)
+        return _header_decoder.decode(first), _records(enumerate(rest, start=2))
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as exc:
         raise RecordingError(f"line 1: expected the header of a {FORMAT}: {exc}") from exc
 

@@ -13,6 +13,7 @@ import msgspec
 from backchannel.core.reports import AgentReport, Outcome
 
 __all__ = [
+    "CallAnswered",
     "CloseReason",
     "ConversationClosed",
     "ConversationFailed",
@@ -46,6 +47,17 @@ class CloseReason(enum.Enum):
 
 class ConversationStarted(msgspec.Struct, frozen=True, kw_only=True, tag="conversation_started"):
     """The conversation is live."""
+
+
+class CallAnswered(msgspec.Struct, frozen=True, kw_only=True, tag="call_answered"):
+    """The server answered the offer of a WebRTC call; comes once, after `conversation_started`."""
+
+    sdp: str
+    """The answer, as it came. It names network addresses: not for logs."""
+
+    def __repr__(self) -> str:
+        """Without the description: what is printed or logged need not know it."""
+        return "CallAnswered(sdp=...)"
 
 
 class SpeechStarted(msgspec.Struct, frozen=True, kw_only=True, tag="speech_started"):
@@ -143,6 +155,7 @@ class ConversationClosed(msgspec.Struct, frozen=True, kw_only=True, tag="convers
 
 ScreenEvent: TypeAlias = (
     ConversationStarted
+    | CallAnswered
     | SpeechStarted
     | SpeechEnded
     | TranscriptDelta

@@ -10,6 +10,7 @@ Source: realtime.md 1.12 (the newest form).
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Transcript:
 
     def __init__(self) -> None:
         self._said: dict[int, Utterance] = {}
-        self._next_key = 0
+        self._keys = itertools.count()
         self._open: dict[Speaker, int] = {}
 
     def began(self, speaker: Speaker) -> None:
@@ -67,13 +68,11 @@ class Transcript:
             self._put(None, Utterance(speaker="user", text=request))
         said = tuple(self._said.values())
         self._said.clear()
-        self._open.clear()
         return said
 
     def _put(self, key: int | None, entry: Utterance) -> int:
         if key is None:
-            key = self._next_key
-            self._next_key += 1
+            key = next(self._keys)
         self._said[key] = entry
         self._bound()
         return key
