@@ -407,6 +407,7 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 EXAMPLES: Final[tuple[tuple[float, ShownEvent], ...]] = (
     (0.412, screen.ConversationStarted()),
+    (0.413, screen.CallAnswered(sdp="v=0\r\no=- 0 0 IN IP4 192.0.2.1\r\n")),
     (1.034, screen.SpeechStarted()),
     (2.571, screen.SpeechEnded()),
     (2.702, screen.TranscriptDelta(speaker="user", delta="run the tests")),

@@ -211,3 +211,28 @@ async def test_an_intermediate_authority_is_enough(authority: trustme.CA, tmp_pa
     async with ScriptedServer(options=ServerOptions(tls=context, host="localhost")) as server:
         socket = await connect(ConnectOptions(url=server.url, tls=tls))
         await socket.close()
+
+
+PLATFORM_PROBE = """
+import ssl, sys, types
+class SSLContext(ssl.SSLContext):
+    pass
+sys.modules["truststore"] = {module}
+from backchannel.net import SystemRoots, make_tls_context
+context = make_tls_context({{"SSL_CERT_FILE": sys.argv[1]}}, roots=SystemRoots(platform=True, files=(sys.argv[2],)))
+print(type(context) is SSLContext, len(context.get_ca_certs()))
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "found"),
+    [("types.SimpleNamespace(SSLContext=SSLContext)", "True 1"), ("None", "False 2")],
+    ids=["installed", "not installed"],
+)
+async def test_the_platform_is_asked_where_it_can_be(
+    module: str, found: str, bundle: pathlib.Path, other_authority: trustme.CA, tmp_path: pathlib.Path
+) -> None:
+    roots = tmp_path / "roots.pem"
+    other_authority.cert_pem.write_to_path(str(roots))
+    # The bundle is added to what the platform trusts; without the package, to the roots in files.
+    assert await run(PLATFORM_PROBE.format(module=module), str(bundle), str(roots), env={}) == [found]

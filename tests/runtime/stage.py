@@ -124,13 +124,12 @@ def settings_for(url: str, *, api_key: str | None = None) -> Settings:
 
 @contextlib.asynccontextmanager
 async def on_stage(
-    url: str, *, player: Player | None = None, recorder: Recorder | None = None, api_key: str | None = None
+    url: str | Settings, *, player: Player | None = None, recorder: Recorder | None = None, api_key: str | None = None
 ) -> AsyncIterator[Stage]:
     """A started conversation, watched; at the end it is stopped and everything has ended."""
     agent = DeskAgent()
-    conversation = Conversation(
-        settings_for(url, api_key=api_key), agent=agent, clock=SystemClock(), player=player, recorder=recorder
-    )
+    settings = settings_for(url, api_key=api_key) if isinstance(url, str) else url
+    conversation = Conversation(settings, agent=agent, clock=SystemClock(), player=player, recorder=recorder)
     stage = Stage(conversation, agent)
     async with asyncio.TaskGroup() as tasks:
         watcher = tasks.create_task(stage.watch(), name="watcher")

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import dataclasses
 import hashlib
 import json
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -28,6 +29,7 @@ from backchannel.testing import (
     SendBinary,
     of_type,
 )
+from backchannel.wire.realtime import V2
 from tests.net.peers import tcp_server
 from tests.runtime.stage import DEADLINE_S, DeskAgent, call, ended, message, on_stage, settings_for, until
 
@@ -237,6 +239,40 @@ async def test_a_task_begins_only_when_the_one_before_has_cleared_up() -> None:
         assert ending.outcome is core.Outcome.COMPLETED
 
 
+async def test_a_task_that_is_stopped_before_it_began_never_begins() -> None:
+    async with ScriptedServer() as server, on_stage(server.url) as stage:
+        agent = stage.agent
+        agent.clears_up = asyncio.Event()
+        await stage.conversation.type_text("one")
+        agent.desk.put_nowait(ended("turn_1"))
+        await stage.sees(screen.TaskEnded)
+        await stage.conversation.type_text("two")
+        await stage.conversation.stop_task()
+        agent.clears_up.set()
+        ending = await stage.sees(screen.TaskEnded, times=2)
+        assert ending.outcome is core.Outcome.INTERRUPTED
+        assert len(agent.requests) == 1
+        assert agent.interrupts == 0
+
+
+async def test_an_agent_that_does_not_stop_is_ended_by_force() -> None:
+    async with ScriptedServer() as server, on_stage(server.url) as stage:
+        agent = stage.agent
+        await stage.conversation.type_text("run the tests")
+        await until(lambda: agent.running, "the task")
+        await stage.conversation.stop_task()
+        await until(lambda: bool(stage.all(screen.TaskEnded)), "the end", timeout_s=10)
+        ending = await stage.sees(screen.TaskEnded)
+        assert ending.outcome is core.Outcome.FAILED
+        assert "by force" in str(ending.error)
+        assert agent.interrupts == 1
+        assert not agent.running
+        await stage.conversation.type_text("again")
+        await until(lambda: len(agent.requests) == 2, "the next task")
+        agent.desk.put_nowait(ended("turn_2"))
+        await stage.sees(screen.TaskEnded, times=2)
+
+
 @pytest.mark.parametrize("by_voice", [True, False])
 async def test_a_task_is_stopped(*, by_voice: bool) -> None:
     async with ScriptedServer() as server, on_stage(server.url) as stage:
@@ -373,6 +409,23 @@ async def test_the_voice_of_the_assistant_is_played_as_it_is_and_cut_off() -> No
         last = loudspeaker.heard[-1]
         assert last is not None
         assert last.item_id == "item_2"
+
+
+async def test_a_server_may_say_itself_how_long_its_audio_is() -> None:
+    loudspeaker = Loudspeaker()
+    async with ScriptedServer() as server, on_stage(server.url, player=loudspeaker) as stage:
+        voice = await server.wait_for_connection()
+        delta = {
+            "type": "response.output_audio.delta",
+            "item_id": "item_1",
+            "delta": "?",
+            "samples_per_channel": 24_000,
+        }
+        await voice.send(delta)
+        await until(lambda: len(loudspeaker.heard) == 1, "the piece")
+        assert stage.conversation.activity().speaking
+        stage.conversation.played("item_1", 5000)
+        await until(lambda: not stage.conversation.activity().speaking, "silence")
 
 
 async def test_of_the_microphone_the_newest_is_dropped_when_too_much_waits(caplog: pytest.LogCaptureFixture) -> None:
@@ -512,6 +565,7 @@ async def test_stop_before_start_and_after_a_failed_start_is_nothing() -> None:
 async def test_a_task_and_the_conversation_can_be_stopped_when_the_server_has_stopped_reading() -> None:
     async with tcp_server(_never_read) as port, on_stage(f"ws://127.0.0.1:{port}") as stage:
         await stage.conversation.type_text("run the tests")
+        await until(lambda: stage.agent.running, "the task")
         for _ in range(250):
             stage.conversation.append_audio("A" * 100_000)
         async with asyncio.timeout(1):
@@ -521,6 +575,55 @@ async def test_a_task_and_the_conversation_can_be_stopped_when_the_server_has_st
         await stage.conversation.stop()
         assert time.monotonic() - began < 7
     assert stage.shown[-1] == screen.ConversationClosed(reason=screen.CloseReason.REQUESTED)
+
+
+async def test_a_server_that_asks_and_does_not_listen_is_given_up() -> None:
+    asked = asyncio.Event()
+
+    async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _shake_hands(reader, writer)
+        await asked.wait()
+        for n in range(1500):
+            item = {"type": "function_call", "id": f"item_{n}", "call_id": f"call_{n}", "name": "agent_status"}
+            text = json.dumps({"type": "conversation.item.done", "item": item}).encode()
+            writer.write(bytes([0x81, 126]) + len(text).to_bytes(2, "big") + text)
+        await writer.drain()
+        await asyncio.Event().wait()
+
+    async with tcp_server(ask) as port, on_stage(f"ws://127.0.0.1:{port}") as stage:
+        for _ in range(250):
+            stage.conversation.append_audio("A" * 100_000)
+        asked.set()
+        failed = await stage.sees(screen.ConversationFailed)
+        assert failed.message == "the server has stopped reading what it is sent"
+        closed = await stage.sees(screen.ConversationClosed)
+        assert closed.reason is screen.CloseReason.ERROR
+    assert len(stage.all(screen.ConversationFailed)) == 1
+
+
+class BrokenDialect(V2):
+    """One that cannot read what it should: a bug of ours."""
+
+    def decode(self, message: str | bytes) -> NoReturn:
+        raise ZeroDivisionError(message)
+
+
+async def test_a_bug_of_ours_ends_the_conversation_instead_of_leaving_it_hanging(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with ScriptedServer([Expect("session.update"), Send({"type": "session.updated"})]) as server:
+        settings = dataclasses.replace(settings_for(server.url), dialect=BrokenDialect())
+        conversation = Conversation(settings, agent=DeskAgent(), clock=SystemClock())
+        await conversation.start()
+        async with asyncio.timeout(DEADLINE_S):
+            shown = [event async for event in conversation.events()]
+            await conversation.ended()
+        await conversation.stop()
+        assert (await server.wait_closed()).close_code == 1000
+    failed = shown[1]
+    assert isinstance(failed, screen.ConversationFailed)
+    assert "reader failed: ZeroDivisionError" in failed.message
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == ["! task reader failed"]
 
 
 async def test_stop_without_anybody_reading_the_events() -> None:
@@ -556,6 +659,11 @@ async def _hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 async def _never_read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Accept a websocket and then go to sleep."""
+    await _shake_hands(reader, writer)
+    await asyncio.Event().wait()
+
+
+async def _shake_hands(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     head = await reader.readuntil(b"\r\n\r\n")
     key = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key:"))
     accept = base64.b64encode(
@@ -566,4 +674,3 @@ async def _never_read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
         b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
     )
     await writer.drain()
-    await asyncio.Event().wait()

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backchannel.errors import ConnectError
+from backchannel.errors import ConnectError, UsageError
 from backchannel.runtime import Target, dial
 from backchannel.testing import ScriptedServer, ServerOptions
+from backchannel.wire.realtime import DIALECTS
 
 if TYPE_CHECKING:
     import ssl
@@ -59,3 +60,46 @@ async def test_a_proxy_of_the_environment_is_used() -> None:
 def test_a_target_shows_neither_key_nor_environment() -> None:
     target = Target(base_url="wss://example.com", api_key="sk-planted", env={"HTTPS_PROXY": "http://me:planted@proxy"})
     assert "planted" not in repr(target)
+    assert "planted" not in repr(Target(base_url="wss://me:planted@example.com", headers={"api-key": "planted"}))
+
+
+@pytest.mark.parametrize("name", ["v1", "v2", "v3", "live"])
+async def test_the_headers_and_the_query_of_a_dialect(name: str) -> None:
+    endpoint = DIALECTS[name].endpoint
+    async with ScriptedServer() as server:
+        target = Target(
+            base_url=f"ws://127.0.0.1:{server.port}?foo=bar",
+            model="gpt-target",
+            api_key="sk-ours",
+            headers={"api-key": "theirs", "AUTHORIZATION": "Bearer theirs", "X-Session-Id": "theirs", "x-more": "a"},
+            params=(("intent", "no"), ("trace", "1")),
+        )
+        for model in ("gpt-session", None):
+            websocket = await dial(target, endpoint=endpoint, model=model, session_id="session-1")
+            await websocket.close()
+        first, second = server.handshakes
+        assert first.headers["authorization"] == "Bearer sk-ours"
+        assert first.headers["x-session-id"] == "session-1"
+        assert (first.headers["api-key"], first.headers["x-more"]) == ("theirs", "a")
+        assert first.headers.get("openai-alpha") == endpoint.alpha
+        asked, later = dict(first.query), dict(second.query)
+        assert (asked["foo"], asked["trace"], asked.get("intent")) == ("bar", "1", endpoint.intent)
+        assert asked.get("model") == ("gpt-session" if endpoint.model_in_query else None)
+        assert later.get("model") == ("gpt-target" if endpoint.model_in_query else None)
+
+
+async def test_a_session_id_that_no_header_can_hold() -> None:
+    with pytest.raises(UsageError, match="'x-session-id' cannot be sent") as caught:
+        await dial(Target(base_url="ws://127.0.0.1:1"), session_id="a\r\nplanted: 1")
+    assert "planted" not in str(caught.value)
+
+
+async def test_a_client_that_cannot_be_built_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    bundle = tmp_path / "empty.pem"
+    bundle.touch()
+    with pytest.raises(UsageError, match="it is empty"):
+        await dial(Target(base_url="wss://127.0.0.1:1", env={"CODEX_CA_CERTIFICATE": str(bundle)}))
+    assert [record.message.partition(":")[0] for record in caplog.records] == [
+        "! no client for the realtime websocket can be built"
+    ]
+    assert "CODEX_CA_CERTIFICATE" in caplog.text

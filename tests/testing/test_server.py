@@ -11,6 +11,7 @@ from backchannel.errors import AuthError, ConnectError, LocalProtocolError
 from backchannel.net import BinaryFrame, Closed, ConnectOptions, TextFrame, WebSocket, connect
 from backchannel.testing import (
     AcceptAfter,
+    AnswerOffer,
     Close,
     Drop,
     Expect,
@@ -383,3 +384,48 @@ class TestRecords:
             frame.field("tools.7")
         for other in (["type"], {"type": 1}, None):
             assert ReceivedFrame(connection=0, at_s=0.0, payload="", message=other).type is None
+
+
+class TestCalls:
+    async def test_an_offer_is_recorded_and_answered(self) -> None:
+        scripts = ([AnswerOffer(sdp="v=0\r\n")], [AcceptAfter(delay_s=0.05), AnswerOffer(sdp="", location=None)])
+        async with ScriptedServer(*scripts) as server, aiohttp.ClientSession() as client:
+            url = f"http://127.0.0.1:{server.port}/v1/realtime/calls"
+            async with client.post(url, data=b"an offer") as answer:
+                assert (answer.status, await answer.text()) == (201, "v=0\r\n")
+                assert answer.content_type == "application/sdp"
+                assert answer.headers["Location"] == "/v1/realtime/calls/rtc_test"
+            before_s = time.monotonic()
+            async with client.post(url.replace("realtime/calls", "live"), data=b"another") as answer:
+                assert "Location" not in answer.headers
+            assert time.monotonic() - before_s >= 0.05
+            assert [handshake.body for handshake in server.handshakes] == [b"an offer", b"another"]
+            assert [handshake.path for handshake in server.handshakes] == ["/v1/realtime/calls", "/v1/live"]
+            assert server.connections == []
+            assert "an offer" not in repr(server.handshakes)
+
+    async def test_a_call_counts_among_the_connections(self) -> None:
+        scripts: list[Script] = [[Refuse(status=503)], [AnswerOffer(sdp="")], [Expect("a"), Close(code=4000)]]
+        async with ScriptedServer(*scripts) as server, aiohttp.ClientSession() as client:
+            url = f"http://127.0.0.1:{server.port}/v1/live"
+            for status in (503, 201):
+                async with client.post(url) as answer:
+                    assert answer.status == status
+            socket = await opened(server)
+            await socket.send('{"type":"a"}')
+            assert (await socket.receive()) == Closed(code=4000, reason="", clean=True)
+            assert (await server.wait_closed(2)).handshake.body == b""
+
+    async def test_a_call_and_a_websocket_are_not_taken_for_each_other(self) -> None:
+        async with ScriptedServer([AnswerOffer(sdp="")], []) as server, aiohttp.ClientSession() as client:
+            with pytest.raises(ConnectError) as caught:
+                await opened(server)
+            assert caught.value.status == 201
+            async with client.post(f"http://127.0.0.1:{server.port}/v1/live") as answer:
+                assert answer.status == 426
+
+    def test_nothing_follows_an_answer(self) -> None:
+        with pytest.raises(LocalProtocolError, match="nothing can follow AnswerOffer"):
+            ScriptedServer([AnswerOffer(sdp=""), Send("a")])
+        with pytest.raises(LocalProtocolError, match="belongs at the beginning"):
+            ScriptedServer([Send("a"), AnswerOffer(sdp="")])

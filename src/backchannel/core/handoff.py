@@ -204,7 +204,7 @@ class Handoff:
         if self.state is State.STOPPING and phase is Phase.COMMENTARY:
             return _NOTHING
         task.latest = text
-        report = intents.ReportProgress(handoff_id=task.request.call_id, text=text)
+        report = intents.ReportProgress(handoff_id=task.request.call_id, text=text, phase=phase.value)
         # The end of the turn follows a final message and asks for speech.
         speak = Reason.MILESTONE if phase is Phase.COMMENTARY else None
         return Decision(effects=(Send(intent=report),), speak=speak)
@@ -308,7 +308,8 @@ class Handoff:
         if task.request.call_id is None and output != FINISHED:
             # No call carries this to the voice, which is about to speak of it.
             effects.append(Send(intent=intents.ReportProgress(handoff_id=None, text=output)))
-        effects += _answer(task.request.call_id, output)
+        # Where calls are not answered, what the agent has not said itself has to be told as news.
+        effects += _answer(task.request.call_id, output, is_news=output != FINISHED)
         effects += _answer_stops(task, STOPPED_ANSWER if why is Input.ENDED else STOP_OVERDUE)
         ended = TaskEnded(turn_id=task.turn_id, outcome=outcome, elapsed_s=now - task.started_at, error=error)
         effects.append(Show(event=ended))
@@ -342,11 +343,11 @@ def _duplicate(call_id: str) -> Decision:
     return Decision(effects=(Show(event=warning),))
 
 
-def _answer(call_id: str | None, output: str) -> tuple[Effect, ...]:
+def _answer(call_id: str | None, output: str, *, is_news: bool = False) -> tuple[Effect, ...]:
     """The answer to a delegation; typed text waits for none."""
     if call_id is None:
         return ()
-    return (Send(intent=intents.FinishHandoff(handoff_id=call_id, output=output)),)
+    return (Send(intent=intents.FinishHandoff(handoff_id=call_id, output=output, is_news=is_news)),)
 
 
 def _answer_stops(task: _Task, output: str) -> list[Effect]:

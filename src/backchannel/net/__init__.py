@@ -1,10 +1,12 @@
-"""Everything that leaves the process: whom we trust, through which proxy we go, websockets, the clock."""
+"""Everything that leaves the process: whom we trust, through which proxy we go, websockets, requests, the clock."""
 
 from __future__ import annotations
 
 from backchannel.net.address import is_loopback
+from backchannel.net.backoff import backoff_s
 from backchannel.net.clock import Clock, SystemClock
 from backchannel.net.credentials import find_api_key, require_api_key
+from backchannel.net.http import PostOptions, Response, post
 from backchannel.net.proxy import Proxy, proxy_for
 from backchannel.net.tls import CA_VARIABLES, SystemRoots, find_system_roots, make_tls_context
 from backchannel.net.websocket import (
@@ -24,16 +26,20 @@ __all__ = [
     "Closed",
     "ConnectOptions",
     "Frame",
+    "PostOptions",
     "Proxy",
+    "Response",
     "SystemClock",
     "SystemRoots",
     "TextFrame",
     "WebSocket",
+    "backoff_s",
     "connect",
     "find_api_key",
     "find_system_roots",
     "is_loopback",
     "make_tls_context",
+    "post",
     "proxy_for",
     "require_api_key",
 ]

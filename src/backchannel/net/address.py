@@ -12,10 +12,11 @@ from backchannel.errors import ConnectError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["WEBSOCKET_SCHEMES", "Address", "as_ip", "is_loopback", "read_address", "show_host"]
+__all__ = ["HTTP_SCHEMES", "WEBSOCKET_SCHEMES", "Address", "as_ip", "is_loopback", "read_address", "show_host"]
 
 WEBSOCKET_SCHEMES: Mapping[str, int] = {"ws": 80, "wss": 443}
 """Scheme to default port."""
+HTTP_SCHEMES: Mapping[str, int] = {"http": 80, "https": 443}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

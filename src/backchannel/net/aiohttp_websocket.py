@@ -18,8 +18,6 @@ as the end is seen by `receive`, and in any case by `close`.
 from __future__ import annotations
 
 import asyncio
-import base64
-import http
 import logging
 import struct
 from typing import TYPE_CHECKING, assert_never
@@ -28,9 +26,9 @@ import aiohttp
 import yarl
 from aiohttp import WSMsgType
 
-import backchannel
 from backchannel.errors import AuthError, ConnectError, ConnectionLost, LocalProtocolError
 from backchannel.net.connector import StagedConnector
+from backchannel.net.headers import completed_headers, status_words
 from backchannel.net.websocket import BinaryFrame, Closed, ConnectOptions, Frame, TextFrame, WebSocket
 
 if TYPE_CHECKING:
@@ -83,7 +81,7 @@ async def _shake_hands(
         async with asyncio.timeout(options.connect_timeout_s):
             return await session.ws_connect(
                 yarl.URL(address.request_url, encoded=True),
-                headers=_headers(options),
+                headers=completed_headers(options.headers, address),
                 autoclose=False,
                 autoping=True,
                 compress=0,
@@ -92,29 +90,18 @@ async def _shake_hands(
     except TimeoutError as exc:
         raise _timed_out(options, connector) from exc
     except aiohttp.WSServerHandshakeError as exc:
-        # The library's exception holds the request's headers: it is not chained.
-        raise _refused(address, exc) from None
+        failure = _refused(address, exc)
     except (aiohttp.ClientError, OSError) as exc:
         detail = "hung up" if isinstance(exc, OSError | aiohttp.ServerDisconnectedError) else "did not answer as HTTP"
-        raise ConnectError(
+        failure = ConnectError(
             stage="handshake",
             target=address.target,
             reason=f"the server {detail} instead of opening a websocket",
             remedy="check that the address and the port are those of a realtime server, "
             "and whether it wants wss:// rather than ws://",
-        ) from None  # as above
-
-
-def _headers(options: ConnectOptions) -> dict[str, str]:
-    headers = dict(options.headers)
-    given = {name.lower() for name in headers}
-    if "user-agent" not in given:
-        headers["User-Agent"] = f"backchannel/{backchannel.__version__}"
-    username = options.address.username
-    if username is not None and "authorization" not in given:
-        credentials = f"{username}:{options.address.password or ''}".encode()
-        headers["Authorization"] = f"Basic {base64.b64encode(credentials).decode('ascii')}"
-    return headers
+        )
+    # Out here, since the library's exceptions hold the request's headers: none is chained, nor the context of ours.
+    raise failure
 
 
 def _redirects_refused(address: Address) -> aiohttp.TraceConfig:
@@ -129,7 +116,7 @@ def _redirects_refused(address: Address) -> aiohttp.TraceConfig:
         raise ConnectError(
             stage="handshake",
             target=address.target,
-            reason=f"the server answered {_status_words(redirect.response.status)}: it points elsewhere",
+            reason=f"the server answered {status_words(redirect.response.status)}: it points elsewhere",
             remedy=f"if that is to be trusted, use the address that it points to ({where[:200] or 'it names none'})",
             status=redirect.response.status,
         )
@@ -168,17 +155,10 @@ def _timed_out(options: ConnectOptions, connector: StagedConnector) -> ConnectEr
     )
 
 
-def _status_words(status: int) -> str:
-    try:
-        return f"{status} {http.HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(status)
-
-
 def _refused(address: Address, exc: aiohttp.WSServerHandshakeError) -> ConnectError:
     status = exc.status
     kind = ConnectError
-    reason = f"the server answered {_status_words(status)}"
+    reason = f"the server answered {status_words(status)}"
     match status:
         case 101:
             reason = "the server's answer to the websocket handshake breaks its rules"

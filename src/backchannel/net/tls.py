@@ -6,7 +6,8 @@ that cannot be used is an error, never silently left out.
 
 OpenSSL itself reads `SSL_CERT_FILE` and lets it replace the roots (with nothing, when the file is empty). So the
 system's roots are loaded by us from where they are, whatever the process's environment says; `SSL_CERT_DIR` is not
-looked at.
+looked at. Where roots are no files (Windows, and macOS with what its keychain holds), the platform verifies, through
+the optional package truststore; without it, the roots that Python finds there have to do.
 
 Verification is what most tools do: host names are checked, TLS is 1.2 or newer, a certificate of the bundle counts as
 trusted also when it is an intermediate one, and certificates that are merely sloppy (RFC 5280 strictness, which Python
@@ -16,6 +17,7 @@ trusted also when it is an intermediate one, and certificates that are merely sl
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import logging
 import pathlib
 import ssl
@@ -55,7 +57,7 @@ class SystemRoots:
     directories: tuple[str, ...] = ()
     """In OpenSSL's form: one file for each certificate, named by a hash, read when it is needed."""
     platform: bool = False
-    """Ask the platform's own store (Windows)."""
+    """Let the platform decide, through truststore; the files and directories are for where that is not installed."""
 
 
 def find_system_roots() -> SystemRoots:
@@ -67,6 +69,11 @@ def find_system_roots() -> SystemRoots:
     if sys.platform == "win32":
         return SystemRoots(platform=True)
     built_in = ssl.get_default_verify_paths()
+    on_disk = _roots_on_disk(built_in)
+    return dataclasses.replace(on_disk, platform=sys.platform == "darwin")
+
+
+def _roots_on_disk(built_in: ssl.DefaultVerifyPaths) -> SystemRoots:
     directories = (built_in.openssl_capath,) if _has_hashed_names(built_in.openssl_capath) else ()
     if pathlib.Path(built_in.openssl_cafile).is_file():
         return SystemRoots(files=(built_in.openssl_cafile,), directories=directories)
@@ -88,16 +95,30 @@ def make_tls_context(env: Mapping[str, str], *, roots: SystemRoots | None = None
     Raises:
         TrustError: The bundle that the environment names cannot be used.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    roots = find_system_roots() if roots is None else roots
+    by_platform = _platform_context() if roots.platform else None
+    context = by_platform or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.set_alpn_protocols(["http/1.1"])
-    _load_roots(context, find_system_roots() if roots is None else roots)
+    if by_platform is None:
+        _load_roots(context, roots)
     for variable in CA_VARIABLES:
         if path := env.get(variable, ""):
             _add_bundle(context, variable=variable, path=path)
             break
+    return context
+
+
+def _platform_context() -> ssl.SSLContext | None:
+    """A context that asks the platform whom to trust, besides what is loaded into it; None without truststore."""
+    try:
+        truststore = importlib.import_module("truststore")
+    except ImportError:
+        _log.debug("= truststore is not installed; the platform is not asked whom to trust")
+        return None
+    context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return context
 
 
@@ -110,7 +131,7 @@ def _has_hashed_names(directory: str) -> bool:
 
 
 def _load_roots(context: ssl.SSLContext, roots: SystemRoots) -> None:
-    if roots.platform:
+    if roots.platform and not (roots.files or roots.directories):
         context.load_default_certs()
     for place in (*roots.files, *roots.directories):
         try:

@@ -10,8 +10,9 @@ import abc
 import dataclasses
 from typing import TYPE_CHECKING, TypeAlias
 
-from backchannel.errors import LocalProtocolError, UsageError
+from backchannel.errors import LocalProtocolError
 from backchannel.net.address import WEBSOCKET_SCHEMES, Address, read_address
+from backchannel.net.headers import check_headers
 
 if TYPE_CHECKING:
     import ssl
@@ -55,12 +56,7 @@ class ConnectOptions:
             raise LocalProtocolError(f"no TLS context was given for {address.target}, which is wss")
         if self.connect_timeout_s <= 0 or self.max_message_bytes <= 0:
             raise LocalProtocolError("connect_timeout_s and max_message_bytes are greater than 0")
-        for name, value in self.headers.items():
-            if not _is_sendable(name, value):
-                raise UsageError(
-                    f"the header {name!r} cannot be sent: it holds characters that no header may hold "
-                    "(line breaks, control characters, or others than Latin-1); check where its value is configured"
-                )
+        check_headers(self.headers)
 
     @property
     def target(self) -> str:
@@ -173,9 +169,3 @@ async def connect(options: ConnectOptions) -> WebSocket:
     from backchannel.net.aiohttp_websocket import open_websocket
 
     return await open_websocket(options)
-
-
-def _is_sendable(name: str, value: str) -> bool:
-    token = name.isascii() and all(character.isalnum() or character in "!#$%&'*+-.^_`|~" for character in name)
-    text = all(character == "\t" or (" " <= character <= "\xff" and character != "\x7f") for character in value)
-    return bool(name) and token and text

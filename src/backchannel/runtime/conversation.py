@@ -7,6 +7,7 @@ decides, the effects are done at once and in order, without awaiting. Around it 
     writer      what the core wants said -> socket, one message at a time
     agent       a turn's reports -> core
     timers      the core's own
+    sideband    joins the session of a call that was just created; what is said meanwhile waits for the writer
 
 Bounds: the reader and the agent wait while 256 screen events wait to be taken; typed text and the agent wait while 64
 messages wait to be sent; of the microphone at most 256 frames wait, then the newest is dropped. A server that does not
@@ -14,7 +15,7 @@ read for so long that 1024 messages wait is given up.
 
 | resource | acquired by | released by |
 |---|---|---|
-| websocket | `start` | the writer, when the core closes or the connection is lost |
+| websocket | `start`, the sideband's task | the writer, when the core closes or the connection is lost |
 | tasks | `start`, effects | `stop` |
 | agent, player, recorder | the caller | the caller |
 """
@@ -34,8 +35,9 @@ from backchannel.core import events as happened
 from backchannel.core import screen
 from backchannel.errors import BackchannelError, ConnectionLost, LocalProtocolError, SteerRefused
 from backchannel.net import BinaryFrame, Closed, TextFrame
-from backchannel.runtime.dial import dial
+from backchannel.runtime.dial import without_key
 from backchannel.runtime.mailbox import Mailbox
+from backchannel.runtime.opening import configures, ending, open_way, sideband
 from backchannel.runtime.tasks import Tasks
 from backchannel.wire import pcm
 from backchannel.wire.realtime import events as server
@@ -46,11 +48,12 @@ if TYPE_CHECKING:
 
     from backchannel.agents import Agent
     from backchannel.net import Clock, WebSocket
-    from backchannel.runtime.dial import Target
+    from backchannel.runtime.opening import Settings
     from backchannel.runtime.recorder import Recorder
-    from backchannel.wire.realtime import Dialect, SessionSettings
+    from backchannel.runtime.transport import Join
+    from backchannel.wire.realtime import CallAnswer
 
-__all__ = ["Conversation", "Player", "Settings"]
+__all__ = ["Conversation", "Player"]
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +63,7 @@ MAX_UNREAD_MESSAGES: Final = 1024
 MAX_SCREEN_EVENTS: Final = 256
 _CLOSE_DEADLINE_S: Final = 3.0
 _CLEARING_UP_S: Final = 5.0
-"""How long an agent may clear up after a turn before the next one forces it to end."""
+"""How long an agent may take to end a turn that was stopped, or to clear up after one; then it is ended by force."""
 
 
 class Player(Protocol):
@@ -71,16 +74,6 @@ class Player(Protocol):
 
     def stop(self) -> None:
         """Fall silent at once and drop what has not been heard."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What a conversation is made of."""
-
-    target: Target
-    dialect: Dialect
-    session: SessionSettings
-    options: core.Options
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -123,8 +116,10 @@ class Conversation:
         self._steering = asyncio.Lock()
         self._working: asyncio.Task[None] | None = None
         self._running_turn: str | None = None
+        self._stopped_turn: str | None = None
         self._written = asyncio.Event()
         self._written.set()
+        self._joining: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
         if recorder is not None:
             recorder.begin(options=settings.options, dialect=settings.dialect.name)
@@ -132,12 +127,17 @@ class Conversation:
     async def start(self) -> None:
         """Connect and begin.
 
+        Over WebRTC the conversation begins when the call is answered; its sideband is joined afterwards, and failing to
+        is an error of the running conversation.
+
         Raises:
             UsageError: The target cannot be used as it is configured.
             ConnectError: The server could not be reached or refused. Nothing is left to stop.
+            RemoteProtocolError: The server answered the creation of a call by something else.
+            ConnectionLost: It was stopped in the meantime.
         """
         try:
-            socket = await dial(self._settings.target)
+            opened = await open_way(self._settings)
         except BackchannelError as exc:
             self._feed(happened.OpenFailed(message=str(exc)))
             self._end()
@@ -146,10 +146,17 @@ class Conversation:
             # Cancelled: whoever reads `events` must not wait for more.
             self._end()
             raise
-        self._written.clear()
-        self._tasks.start("writer", self._write(socket))
-        self._tasks.start("reader", self._read(socket))
+        if self._ended.is_set():
+            if opened.socket is not None:
+                await opened.socket.close()
+            raise ConnectionLost("the conversation was stopped before it was open")
+        if opened.socket is not None:
+            self._carry(opened.socket, unread=opened.unread)
         self._feed(happened.TransportOpened())
+        if opened.call is not None:
+            # Not through the core: nothing is decided by it, and no recording should carry it.
+            self._show(screen.CallAnswered(sdp=opened.call.sdp))
+            self._joining = self._tasks.start("sideband", self._join(opened.call, opened.join))
 
     async def stop(self) -> None:
         """End the conversation: what is decided is still sent, then the session is closed properly. Idempotent."""
@@ -233,7 +240,8 @@ class Conversation:
             case do.Send(intent=intent):
                 self._send(intent, is_audio=False)
             case do.Configure():
-                self._send(intents.UpdateSession(settings=self._settings.session), is_audio=False)
+                if configures(self._settings):
+                    self._send(intents.UpdateSession(settings=self._settings.session), is_audio=False)
             case do.Show(event=event):
                 self._show(event)
             case do.StopPlayback():
@@ -245,12 +253,15 @@ class Conversation:
             case do.SteerTurn():
                 self._tasks.start(f"steer {effect.turn_id}", self._steer(effect))
             case do.InterruptTurn(turn_id=turn_id):
-                self._tasks.start(f"interrupt {turn_id}", self._interrupt())
+                self._stopped_turn = turn_id
+                self._tasks.start(f"interrupt {turn_id}", self._interrupt(turn_id))
             case do.SetTimer(name=name, deadline=deadline):
                 self._set_timer(name, deadline)
             case do.CancelTimer(name=name):
                 self._cancel_timer(name)
             case do.CloseTransport():
+                if self._settings.dialect.abilities.announces_close:
+                    self._send(intents.CloseSession(), is_audio=False)
                 self._outbox.close()
             case _:
                 assert_never(effect)
@@ -283,6 +294,8 @@ class Conversation:
     def _end(self) -> None:
         for name in list(self._timers):
             self._cancel_timer(name)
+        if self._joining is not None:
+            self._joining.cancel()
         self._outbox.close()
         self._screen.close()
         self._ended.set()
@@ -294,6 +307,22 @@ class Conversation:
         self._lose(f"{name} failed: {type(exc).__name__}; please report this with a recording (--record)")
 
     # The tasks that carry
+
+    def _carry(self, socket: WebSocket, *, unread: str | None) -> None:
+        self._written.clear()
+        self._tasks.start("writer", self._write(socket))
+        self._tasks.start("reader", self._read(socket, unread))
+
+    async def _join(self, call: CallAnswer, join: Join) -> None:
+        try:
+            socket = await sideband(self._settings, call.call_id, join)
+        except BackchannelError as exc:
+            self._joining = None
+            said = str(exc)
+            self._lose(said if said.startswith("sideband") else f"sideband failed: {said}")
+        else:
+            self._joining = None
+            self._carry(socket, unread=None)
 
     async def _write(self, socket: WebSocket) -> None:
         try:
@@ -309,7 +338,9 @@ class Conversation:
             finally:
                 self._written.set()
 
-    async def _read(self, socket: WebSocket) -> None:
+    async def _read(self, socket: WebSocket, unread: str | None) -> None:
+        if unread is not None:
+            self._decode(unread)
         async for frame in socket:
             match frame:
                 case TextFrame(text=text):
@@ -317,9 +348,8 @@ class Conversation:
                     self._decode(text)
                 case BinaryFrame():
                     self._lose("the server sent a binary message, which the realtime protocol does not have")
-                case Closed(code=code, reason=reason):
-                    said = f"code {code}" if code is not None else "without a close frame"
-                    self._feed(happened.TransportClosed(message=f"{said}: {reason}" if reason else said))
+                case Closed():
+                    self._feed(ending(self._settings, frame))
                 case _:
                     assert_never(frame)
 
@@ -334,11 +364,17 @@ class Conversation:
                 _log.debug("< %s ignored", kind)
             case server.Skipped(kind=kind, malformed=malformed):
                 _log.warning("< %s skipped as malformed: %s", kind, malformed)
+            case server.ServerError(message=said, code=code):
+                self._feed(server.ServerError(message=without_key(self._settings.target, said), code=code))
             case _:
                 self._feed(event)
 
     async def _work(self, request: TurnRequest, *, after: asyncio.Task[None] | None) -> None:
         await _finished(after)
+        if self._stopped_turn == request.turn_id:
+            # Before it began.
+            self._feed(core.AgentTurnEnded(turn_id=request.turn_id, outcome=core.Outcome.INTERRUPTED))
+            return
         ended = False
         self._running_turn = request.turn_id
         try:
@@ -379,25 +415,32 @@ class Conversation:
                 reason = f"The change could not be made: the agent {self._agent.name} broke down on it"
                 self._feed(happened.SteerFailed(turn_id=effect.turn_id, reason=f"{reason} ({type(exc).__name__})."))
 
-    async def _interrupt(self) -> None:
-        try:
-            await self._agent.interrupt()
-        except Exception:
-            # The boundary to the agent, as in `_work`: the core gives a turn up that does not end in time.
-            _log.exception("! agent %s failed to stop", self._agent.name)
+    async def _interrupt(self, turn_id: str) -> None:
+        work = self._working
+        if self._running_turn == turn_id:
+            try:
+                await self._agent.interrupt()
+            except Exception:
+                # The boundary to the agent, as in `_work`.
+                _log.exception("! agent %s failed to stop", self._agent.name)
+        if not await _finished(work):
+            error = f"the agent {self._agent.name} did not stop and was ended by force"
+            self._feed(core.AgentTurnEnded(turn_id=turn_id, outcome=core.Outcome.FAILED, error=error))
 
 
-async def _finished(work: asyncio.Task[None] | None) -> None:
+async def _finished(work: asyncio.Task[None] | None) -> bool:
     """Wait until an agent has done with its turn: it works on one at a time, and clears up after each.
 
-    A turn that was given up is ended by force.
+    Returns:
+        Whether it did so by itself; otherwise it was ended by force.
     """
     if work is None or work.done():
-        return
+        return True
     _, late = await asyncio.wait([work], timeout=_CLEARING_UP_S)
     if late:
         work.cancel()
         await asyncio.wait([work])
+    return not late
 
 
 def _duration_ms(audio: server.AudioOut) -> int:

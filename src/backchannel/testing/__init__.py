@@ -7,6 +7,7 @@ from backchannel.testing.connection import ConnectionGone, Handshake, ReceivedFr
 from backchannel.testing.playbook import Anything, Machine, Matcher, Playbook, SentMatcher, ShownMatcher, sent, shown
 from backchannel.testing.script import (
     AcceptAfter,
+    AnswerOffer,
     Close,
     Drop,
     Expect,
@@ -37,6 +38,7 @@ from backchannel.testing.wav import (
 
 __all__ = [
     "AcceptAfter",
+    "AnswerOffer",
     "Anything",
     "Close",
     "ConnectionGone",

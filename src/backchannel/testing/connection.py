@@ -31,7 +31,7 @@ class ConnectionGone(ScriptError):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Handshake:
-    """How a client asked for its connection."""
+    """How a client asked for its connection, or for a WebRTC call."""
 
     connection: int
     """The first connection is 0; refused ones count."""
@@ -43,6 +43,8 @@ class Handshake:
     """In order, decoded."""
     headers: Mapping[str, str] = dataclasses.field(repr=False)
     """Names in lower case; of a repeated header the last one."""
+    body: bytes = dataclasses.field(default=b"", repr=False)
+    """What came with it: a POST has one."""
     at_s: float
     """Monotonic seconds."""
 

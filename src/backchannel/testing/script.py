@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AcceptAfter",
+    "AnswerOffer",
     "Close",
     "Drop",
     "Expect",
@@ -74,6 +75,19 @@ class Refuse(_Opening):
     status: int
     body: str = ""
     headers: Mapping[str, str] = dataclasses.field(default_factory=lambda: types.MappingProxyType({}))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerOffer(_Opening):
+    """Answer the POST that creates a WebRTC call, as a server of realtime calls does. The last step.
+
+    The offer and what stood around it are in the handshake's `body`.
+    """
+
+    sdp: str
+    location: str | None = "/v1/realtime/calls/rtc_test"
+    """The header that names the call; None leaves it out."""
+    status: int = 201
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -192,11 +206,11 @@ def read_script(script: Script) -> tuple[Step, ...]:
     for position, step in enumerate(steps):
         last = position == len(steps) - 1
         ahead = all(isinstance(before, AcceptAfter) for before in steps[:position])
-        if isinstance(step, AcceptAfter | Refuse) and not ahead:
+        if isinstance(step, AcceptAfter | AnswerOffer | Refuse) and not ahead:
             raise LocalProtocolError(f"{type(step).__name__} belongs at the beginning of a script")
         if isinstance(step, Drop) and step.before_handshake and not ahead:
             raise LocalProtocolError("Drop(before_handshake=True) belongs at the beginning of a script")
-        if isinstance(step, Refuse | Close | Drop) and not last:
+        if isinstance(step, AnswerOffer | Refuse | Close | Drop) and not last:
             raise LocalProtocolError(f"nothing can follow {type(step).__name__} in a script")
     return steps
 

@@ -23,6 +23,7 @@ from backchannel.errors import LocalProtocolError
 from backchannel.testing.connection import ConnectionGone, Handshake, ReceivedFrame, ScriptedConnection, arrivals
 from backchannel.testing.script import (
     AcceptAfter,
+    AnswerOffer,
     Drop,
     Expect,
     Refuse,
@@ -61,8 +62,9 @@ class ServerOptions:
 class ScriptedServer:
     """A scripted realtime backend: an async context manager.
 
-    The n-th connection (refused ones count) follows the n-th script; connections beyond the last script are accepted
-    and only listened to. When a script is at its end, its connection stays open and goes on recording.
+    The n-th connection (refused ones and calls count) follows the n-th script; connections beyond the last script are
+    accepted and only listened to. When a script is at its end, its connection stays open and goes on recording. A
+    script of `AnswerOffer` serves the POST that creates a WebRTC call, on any path.
 
     Leaving the context closes what is open, and raises `ScriptError` when a script failed or still expected
     something, unless the test itself failed: then the failures are added to its exception as notes.
@@ -76,6 +78,7 @@ class ScriptedServer:
         self._scripts = [read_script(script) for script in scripts]
         self._options = ServerOptions() if options is None else options
         self._changed = asyncio.Condition()
+        self._leaving = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self._port: int | None = None
         self._followers: dict[int, asyncio.Task[None]] = {}
@@ -107,6 +110,7 @@ class ScriptedServer:
         if error is None:
             # What a client sent last may still be on its way.
             await self._settled(lambda: not self._expected, timeout_s=_GOODBYE_S)
+        self._leaving.set()
         unmet = dict(self._expected)
         for number in unmet:
             self._followers[number].cancel()
@@ -254,17 +258,23 @@ class ScriptedServer:
             raw_path=request.raw_path,
             query=tuple(request.query.items()),
             headers={name.lower(): value for name, value in request.headers.items()},
+            body=await request.read() if request.method == "POST" else b"",
             at_s=time.monotonic(),
         )
         self.handshakes.append(handshake)
         number = handshake.connection
         steps = self._scripts[number] if number < len(self._scripts) else ()
         while steps and isinstance(steps[0], AcceptAfter):
-            await asyncio.sleep(steps[0].delay_s)
+            if await self._leaves_within(steps[0].delay_s):
+                return _drop(request)
             steps = steps[1:]
         match steps:
             case (Refuse(status=status, body=body, headers=headers),):
                 return web.Response(status=status, text=body, headers=headers)
+            case (AnswerOffer() as answer,):
+                where = {} if answer.location is None else {"Location": answer.location}
+                kind = "application/sdp"
+                return web.Response(status=answer.status, text=answer.sdp, headers=where, content_type=kind)
             case (Drop(before_handshake=True),):
                 return _drop(request)
             case _:  # accept
@@ -279,6 +289,15 @@ class ScriptedServer:
         connection = ScriptedConnection(socket, request, handshake=handshake, log=self.frames, changed=self._changed)
         await self._serve(connection, steps)
         return socket
+
+    async def _leaves_within(self, delay_s: float) -> bool:
+        """Wait, unless the test is over: then nobody is there to be answered."""
+        try:
+            async with asyncio.timeout(delay_s):
+                await self._leaving.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def _serve(self, connection: ScriptedConnection, steps: tuple[Step, ...]) -> None:
         self.connections.append(connection)

@@ -1,0 +1,126 @@
+"""What a conversation is made of, and how the way to its realtime session is opened: by websocket or by call.
+
+| way | the settings are given | the conversation has started when |
+|---|---|---|
+| websocket | first thing on it; some dialects confirm them | it is open, and they are confirmed |
+| WebRTC | with the call; by some dialects again on the sideband | the call is answered; its sideband is joined later |
+| existing call | never: its creator gave them | its sideband is joined |
+
+Source: realtime.md 1.4 and 3.6.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from backchannel.core import events as happened
+from backchannel.runtime.call import create_call, join_sideband
+from backchannel.runtime.dial import await_session, dial, without_key
+from backchannel.runtime.transport import Join, OverExistingCall, OverWebRtc, OverWebSocket, check_unconfigured
+from backchannel.wire.realtime import unexpected_close
+
+if TYPE_CHECKING:
+    from backchannel import core
+    from backchannel.net import Closed, WebSocket
+    from backchannel.runtime.dial import Target
+    from backchannel.runtime.transport import Transport
+    from backchannel.wire.realtime import CallAnswer, Dialect, SessionSettings
+
+__all__ = ["Opened", "Settings", "configures", "ending", "open_way", "sideband"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a conversation is made of.
+
+    Raises:
+        UsageError: The session of an existing call is configured; only the call's creator can do that.
+    """
+
+    target: Target
+    dialect: Dialect
+    session: SessionSettings
+    """For an existing call: empty instructions, an empty voice and nothing else, except perhaps a session id."""
+    options: core.Options
+    transport: Transport = dataclasses.field(default_factory=OverWebSocket)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.transport, OverExistingCall):
+            check_unconfigured(self.session)
+        elif self.session.model is None and self.target.model is not None:
+            named = msgspec.structs.replace(self.session, model=self.target.model)
+            object.__setattr__(self, "session", named)  # frozen
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """How far an opening came."""
+
+    socket: WebSocket | None = None
+    """None while the sideband is still to be joined."""
+    unread: str | None = None
+    """A message that was already taken from it."""
+    call: CallAnswer | None = None
+    """The call that was created."""
+    join: Join = dataclasses.field(default_factory=Join)
+    """How patiently its sideband is joined."""
+
+
+async def open_way(settings: Settings) -> Opened:
+    """Open the way to a session.
+
+    Raises:
+        UsageError: The target cannot be used as it is configured.
+        ConnectError: The server could not be reached or refused. Nothing is left to close.
+        RemoteProtocolError: The server answered the creation of a call by something else.
+    """
+    match settings.transport:
+        case OverWebSocket():
+            return await _over_websocket(settings)
+        case OverWebRtc(offer_sdp=offer_sdp, join=join):
+            call = await create_call(settings.target, settings.dialect, settings.session, offer_sdp)
+            return Opened(call=call, join=join)
+        case OverExistingCall(call_id=call_id, join=join):
+            return Opened(socket=await sideband(settings, call_id, join))
+
+
+async def _over_websocket(settings: Settings) -> Opened:
+    dialect, session = settings.dialect, settings.session
+    socket = await dial(settings.target, endpoint=dialect.endpoint, model=session.model, session_id=session.session_id)
+    if not dialect.abilities.waits_for_session:
+        return Opened(socket=socket)
+    try:
+        return Opened(socket=socket, unread=await await_session(socket, settings.target, dialect, session))
+    except BaseException:
+        await socket.close()
+        raise
+
+
+async def sideband(settings: Settings, call_id: str, join: Join) -> WebSocket:
+    """Join the session of a call; see `join_sideband`."""
+    session_id = settings.session.session_id
+    return await join_sideband(settings.target, settings.dialect, call_id, session_id=session_id, join=join)
+
+
+def configures(settings: Settings) -> bool:
+    """Whether the settings are the first message of a conversation that has started; else the server has them."""
+    match settings.transport:
+        case OverWebSocket():
+            return not settings.dialect.abilities.waits_for_session
+        case OverWebRtc():
+            return settings.dialect.abilities.configures_sideband
+        case OverExistingCall():
+            return False
+
+
+def ending(settings: Settings, closed: Closed) -> happened.TransportClosed | happened.TransportFailed:
+    """What the end of a websocket is to a conversation. Source: realtime.md 1.5."""
+    detail = f": {without_key(settings.target, closed.reason)}" if closed.reason else ""
+    wrong = unexpected_close(settings.dialect.abilities, closed.code)
+    if wrong is not None:
+        return happened.TransportFailed(message=wrong + detail)
+    said = "without a close frame" if closed.code is None else f"code {closed.code}"
+    return happened.TransportClosed(message=said + detail)
