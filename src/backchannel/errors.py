@@ -86,7 +86,7 @@ class ConnectError(BackchannelError):
     def __init__(self, *, stage: str, target: str, reason: str, remedy: str, status: int | None = None) -> None:
         super().__init__(stage, target, reason, remedy, status)
         self.stage = stage
-        """Where it stopped: `address`, `proxy`, `connect`, `tls` or `handshake`."""
+        """Where it stopped: `address`, `proxy`, `connect`, `tls`, `handshake`, `request`, `session` or `sideband`."""
         self.target = target
         """The address as a person would recognise it, without credentials."""
         self.reason = reason

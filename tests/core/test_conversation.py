@@ -70,8 +70,10 @@ def ended(outcome: Outcome = Outcome.COMPLETED, turn_id: str = "turn_1", error: 
     return AgentTurnEnded(turn_id=turn_id, outcome=outcome, error=error)
 
 
-def reported(text: str, handoff_id: str | None = "call_1") -> effects.Effect:
-    return effects.Send(intent=intents.ReportProgress(handoff_id=handoff_id, text=text))
+def reported(
+    text: str, handoff_id: str | None = "call_1", phase: intents.Phase | None = "commentary"
+) -> effects.Effect:
+    return effects.Send(intent=intents.ReportProgress(handoff_id=handoff_id, text=text, phase=phase))
 
 
 def finished(call_id: str, contains: str = "") -> Matcher:
@@ -158,7 +160,7 @@ def test_a_second_delegation_steers_is_answered_and_the_first_call_stays_open() 
         playbook << Anything() << finished("call_2", "already running") << SPEAK
         playbook >> CREATED
         playbook >> progress("core only") << reported("core only")
-        playbook >> final("all passed") << reported("all passed")
+        playbook >> final("all passed") << reported("all passed", phase="final")
         playbook >> ended() << finished("call_1", "[BACKEND]")
         playbook >> DONE
         playbook.advance(0.7) << SPEAK
@@ -361,7 +363,7 @@ def test_a_dialect_that_speaks_by_itself_is_never_asked_to() -> None:
 
 def test_a_result_is_answered_once_and_said_when_the_floor_is_free() -> None:
     with working() as playbook:
-        playbook >> final("all passed") << reported("all passed")
+        playbook >> final("all passed") << reported("all passed", phase="final")
         playbook >> ended() << finished("call_1", "[BACKEND]") << SPEAK
         playbook >> ended()
 
@@ -636,7 +638,7 @@ def test_typed_text_is_mirrored_and_starts_a_task() -> None:
         playbook >> events.TextTyped(text="run the tests")
         playbook << effects.Send(intent=intents.MirrorTyped(text="run the tests"))
         playbook << effects.StartTurn(turn_id="turn_1", text="run the tests")
-        playbook >> final("all passed") << reported("all passed", None)
+        playbook >> final("all passed") << reported("all passed", None, "final")
         playbook >> ended() << SPEAK
 
 

@@ -272,7 +272,7 @@ def test_a_call_that_does_not_concern_the_agent_is_answered_at_once(speak: Reaso
 def test_progress_is_context_and_a_milestone() -> None:
     decision = working().message("turn_1", "3 of 9 ran", Phase.COMMENTARY)
 
-    report = intents.ReportProgress(handoff_id="call_1", text="3 of 9 ran")
+    report = intents.ReportProgress(handoff_id="call_1", text="3 of 9 ran", phase="commentary")
     assert decision == Decision(effects=(effects.Send(intent=report),), speak=Reason.MILESTONE)
 
 
@@ -288,7 +288,7 @@ def test_the_progress_of_a_typed_task_belongs_to_no_call() -> None:
     handoff.typed("run", mirrored=False, now=0.0)
 
     assert handoff.message("turn_1", "3 ran", Phase.COMMENTARY).effects == (
-        effects.Send(intent=intents.ReportProgress(handoff_id=None, text="3 ran")),
+        effects.Send(intent=intents.ReportProgress(handoff_id=None, text="3 ran", phase="commentary")),
     )
 
 
@@ -315,7 +315,7 @@ def test_what_another_turn_says_is_stale() -> None:
 def test_a_change_that_the_agent_cannot_take_is_told_at_once() -> None:
     decision = working().steer_failed("turn_1", "it cannot be made faster")
 
-    report = intents.ReportProgress(handoff_id="call_1", text="it cannot be made faster")
+    report = intents.ReportProgress(handoff_id="call_1", text="it cannot be made faster", phase="commentary")
     assert decision == Decision(effects=(effects.Send(intent=report),), speak=Reason.ASKED)
 
 
@@ -776,3 +776,44 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
+
+
+# Dialects in which a new delegation takes the place of the active one.
+
+
+def test_a_delegation_that_replaces_gets_what_is_said_from_then_on_and_the_only_answer() -> None:
+    handoff = Handoff(replaces_active=True)
+    handoff.delegated("call_1", "run the tests", (), 0.0)
+
+    decision = handoff.delegated("call_2", "only core", (), 1.0)
+    assert not list(answers(decision.effects))
+    assert decision.speak is None
+    assert any(isinstance(effect, effects.SteerTurn) for effect in decision.effects)
+    report = intents.ReportProgress(handoff_id="call_2", text="core passed", phase="final")
+    assert handoff.message("turn_1", "core passed", Phase.FINAL).effects == (effects.Send(intent=report),)
+    assert list(answers(handoff.ended("turn_1", Outcome.COMPLETED, None, 2.0).effects)) == ["call_2"]
+
+
+def test_typed_text_that_steers_replaces_nothing() -> None:
+    handoff = Handoff(replaces_active=True)
+    handoff.delegated("call_1", "run the tests", (), 0.0)
+    handoff.typed("only core", mirrored=False, now=1.0)
+
+    assert list(answers(handoff.ended("turn_1", Outcome.COMPLETED, None, 2.0).effects)) == ["call_1"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "says", "is_news"),
+    [(Outcome.COMPLETED, True, False), (Outcome.COMPLETED, False, True), (Outcome.FAILED, True, True)],
+)
+def test_an_answer_is_news_where_the_agent_has_not_said_it_itself(outcome: Outcome, says: bool, is_news: bool) -> None:  # noqa: FBT001
+    handoff = working()
+    if says:
+        handoff.message("turn_1", "3 of 9 ran", Phase.COMMENTARY)
+
+    sent = handoff.ended("turn_1", outcome, None, 1.0).effects
+    assert [
+        effect.intent.is_news
+        for effect in sent
+        if isinstance(effect, effects.Send) and isinstance(effect.intent, intents.FinishHandoff)
+    ] == [is_news]

@@ -50,7 +50,8 @@ def differences(lines: list[bytes]) -> list[recording.Difference]:
 def test_the_first_line_names_the_format() -> None:
     assert HEADER_LINE == (
         b'{"format":"backchannel-recording","version":1,"dialect":"v2","started_at":"2026-01-02T03:04:05.678+00:00",'
-        b'"options":{"speech":"results","quiet_ms":500,"mirror_typed_text":true,"creates_responses":true}}\n'
+        b'"options":{"speech":"results","quiet_ms":500,"mirror_typed_text":true,"creates_responses":true,'
+        b'"replaces_active_handoff":false}}\n'
     )
 
 

@@ -43,6 +43,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Whether the voice is told what the user types to the agent."""
     creates_responses: bool = True
     """Whether the dialect asks for responses (`Abilities.creates_responses`)."""
+    replaces_active_handoff: bool = False
+    """Whether in the dialect a new delegation takes the place of the active one."""
 
 
 class State(enum.Enum):
@@ -80,7 +82,7 @@ class Conversation:
         self._transcript = Transcript()
         self._response = Response()
         self._playback = Playback()
-        self._handoff = Handoff()
+        self._handoff = Handoff(replaces_active=options.replaces_active_handoff)
         self._floor = Floor(speech=options.speech, quiet_s=options.quiet_ms / 1000)
         self._floor_deadline: float | None = None
         self._spoken_for: Reason | None = None

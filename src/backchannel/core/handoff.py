@@ -128,8 +128,15 @@ class _Task:
 class Handoff:
     """Follows the agent's one task and the calls that wait for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, replaces_active: bool = False) -> None:
+        """Begin without a task.
+
+        Args:
+            replaces_active: Whether, in this dialect, a delegation that steers takes the place of the one that started
+                the task (`Abilities.replaces_active_handoff`), rather than being answered at once.
+        """
         self.state = State.IDLE
+        self._replaces = replaces_active
         self._task: _Task | None = None
         self._queued: collections.deque[_Request] = collections.deque()
         self._claimed: collections.OrderedDict[str, None] = collections.OrderedDict()
@@ -214,7 +221,7 @@ class Handoff:
         task = self._task
         if task is None or task.turn_id != turn_id or self.state is State.STOPPING:
             return _NOTHING
-        report = intents.ReportProgress(handoff_id=task.request.call_id, text=reason)
+        report = intents.ReportProgress(handoff_id=task.request.call_id, text=reason, phase="commentary")
         return Decision(effects=(Send(intent=report),), speak=Reason.ASKED)
 
     def steer_missed(self, text: str, *, by_voice: bool, now: float) -> Decision:
@@ -288,6 +295,10 @@ class Handoff:
         steered = TaskSteered(turn_id=turn_id, request=request.words, by_voice=request.by_voice)
         steer = SteerTurn(turn_id=turn_id, text=request.text, by_voice=request.by_voice)
         effects: tuple[Effect, ...] = (steer, Show(event=steered))
+        if self._replaces and request.call_id is not None:
+            # The newer delegation stands for the task from now on; the older one is not heard of again.
+            self._task.request = dataclasses.replace(self._task.request, call_id=request.call_id)
+            return Decision(effects=effects)
         answer = _answer(request.call_id, STEERED)
         return Decision(effects=(*effects, *answer), speak=Reason.ASKED if answer else None)
 
@@ -307,7 +318,7 @@ class Handoff:
         output = _output(task, outcome, error)
         if task.request.call_id is None and output != FINISHED:
             # No call carries this to the voice, which is about to speak of it.
-            effects.append(Send(intent=intents.ReportProgress(handoff_id=None, text=output)))
+            effects.append(Send(intent=intents.ReportProgress(handoff_id=None, text=output, phase="final")))
         # Where calls are not answered, what the agent has not said itself has to be told as news.
         effects += _answer(task.request.call_id, output, is_news=output != FINISHED)
         effects += _answer_stops(task, STOPPED_ANSWER if why is Input.ENDED else STOP_OVERDUE)

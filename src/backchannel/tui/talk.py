@@ -306,7 +306,10 @@ class _Talk:
         dialect = dialect_named(self._options.dialect)
         first_name = await asyncio.to_thread(user_first_name)
         session = self._options.session(instructions=default_prompt(first_name))
-        options = core.Options(creates_responses=dialect.abilities.creates_responses)
+        options = core.Options(
+            creates_responses=dialect.abilities.creates_responses,
+            replaces_active_handoff=dialect.abilities.replaces_active_handoff,
+        )
         return Settings(target=target, dialect=dialect, session=session, options=options)
 
     def _notice(self, message: str) -> None:
