@@ -27,7 +27,8 @@ _STEPS: Final = (
     Step(sound=_SPEECH / "what-changed-this-week.wav"),
     Step(sound=_SPEECH / "run-the-tests.wav"),
     Step(sound=_SPEECH / "how-is-it-going.wav", when=When.WORKING),
-    Step(sound=_SPEECH / "only-the-core-tests.wav", when=When.WORKING),
+    # By then the voice has told how far the tests are.
+    Step(sound=_SPEECH / "only-the-core-tests.wav", when=When.DELAYED, delay_s=7.2),
     Step(sound=_SPEECH / "stop.wav", when=When.DELAYED, delay_s=8.0),
 )
 _OUT: Final = Path("demo-out")
