@@ -43,7 +43,7 @@ EVENTS: Final[tuple[events.Event, ...]] = (
     events.TaskStopRequested(),
     events.StopRequested(),
     events.SteerFailed(turn_id="turn_1", reason="it cannot be changed"),
-    events.SteerMissed(text="only core", by_voice=True),
+    events.SteerMissed(turn_id="turn_1", text="only core", by_voice=True),
     events.TimerFired(name="floor"),
     *SERVER_EVENTS,
     *REPORTS,

@@ -664,7 +664,7 @@ def test_a_change_that_the_agent_cannot_take_is_said_at_once() -> None:
 
 def test_a_change_that_came_too_late_is_the_next_task() -> None:
     with working() as playbook:
-        playbook >> events.SteerMissed(text="only core", by_voice=True)
+        playbook >> events.SteerMissed(turn_id="turn_1", text="only core", by_voice=True)
         playbook >> ended() << finished("call_1") << effects.StartTurn(turn_id="turn_2", text="only core") << SPEAK
 
 

@@ -324,7 +324,7 @@ def test_a_change_that_came_too_late_is_the_next_task() -> None:
     handoff.ended("turn_1", Outcome.COMPLETED, None, 1.0)
     text = render_delegation("only core", "user: hello")
 
-    assert handoff.steer_missed(text, by_voice=True, now=2.0).effects == (
+    assert handoff.steer_missed("turn_1", text, by_voice=True, now=2.0).effects == (
         effects.StartTurn(turn_id="turn_2", text=text),
         effects.Show(event=screen.TaskStarted(turn_id="turn_2", request="only core", by_voice=True)),
     )
@@ -333,7 +333,7 @@ def test_a_change_that_came_too_late_is_the_next_task() -> None:
 def test_a_change_that_came_too_late_waits_for_the_end_of_its_task() -> None:
     handoff = working()
 
-    assert handoff.steer_missed("only core", by_voice=False, now=1.0) == NOTHING
+    assert handoff.steer_missed("turn_1", "only core", by_voice=False, now=1.0) == NOTHING
     decision = handoff.ended("turn_1", Outcome.COMPLETED, None, 2.0)
 
     assert started(decision.effects) == [("turn_2", "only core")]
@@ -345,8 +345,27 @@ def test_a_change_that_came_too_late_waits_for_the_end_of_its_task() -> None:
 def test_a_change_that_came_too_late_is_forgotten_when_the_user_said_stop() -> None:
     handoff = stopping()
 
-    assert handoff.steer_missed("only core", by_voice=True, now=2.0) == NOTHING
+    assert handoff.steer_missed("turn_1", "only core", by_voice=True, now=2.0) == NOTHING
     assert started(handoff.ended("turn_1", Outcome.INTERRUPTED, None, 3.0).effects) == []
+    assert handoff.steer_missed("turn_1", "only core", by_voice=True, now=4.0) == NOTHING
+    assert handoff.state is State.IDLE
+
+
+def test_a_change_for_an_older_task_is_forgotten_too_while_the_user_has_this_one_stopped() -> None:
+    handoff = working()
+    handoff.ended("turn_1", Outcome.COMPLETED, None, 1.0)
+    handoff.typed("search", mirrored=False, now=2.0)
+    handoff.stop_asked(None, 3.0)
+
+    assert handoff.steer_missed("turn_1", "only core", by_voice=True, now=4.0) == NOTHING
+    assert started(handoff.ended("turn_2", Outcome.INTERRUPTED, None, 5.0).effects) == []
+
+
+def test_a_task_that_ends_unfinished_without_anybody_asking_is_not_said_to_be_asked_for() -> None:
+    output = answers(working().ended("turn_1", Outcome.INTERRUPTED, None, 1.0).effects)["call_1"]
+
+    assert "before it was finished" in output
+    assert "asked" not in output
 
 
 # Endings.
@@ -750,9 +769,10 @@ class AnyOrder(RuleBasedStateMachine):
     def steer_fails(self, back: int) -> None:
         self.perform(self.handoff.steer_failed(self.turn_id(back), "it cannot"))
 
-    @rule(by_voice=st.booleans())
-    def steer_is_missed(self, *, by_voice: bool) -> None:
-        self.perform(self.handoff.steer_missed("only core", by_voice=by_voice, now=self.now))
+    @rule(back=st.integers(0, 2), by_voice=st.booleans())
+    def steer_is_missed(self, back: int, *, by_voice: bool) -> None:
+        turn_id = self.turn_id(back)
+        self.perform(self.handoff.steer_missed(turn_id, "only core", by_voice=by_voice, now=self.now))
 
     def turn_id(self, back: int) -> str:
         return self.turns[-1 - back].turn_id if back < len(self.turns) else "turn_x"

@@ -300,9 +300,9 @@ class AnyOrder(RuleBasedStateMachine):
         self.is_asked_for |= bool(self.turns)
         self.feed(events.SteerFailed(turn_id=self.turn_id(back), reason="it cannot"))
 
-    @rule(by_voice=st.booleans())
-    def agent_misses_a_change(self, *, by_voice: bool) -> None:
-        self.feed(events.SteerMissed(text="only core", by_voice=by_voice))
+    @rule(back=st.integers(0, 1), by_voice=st.booleans())
+    def agent_misses_a_change(self, back: int, *, by_voice: bool) -> None:
+        self.feed(events.SteerMissed(turn_id=self.turn_id(back), text="only core", by_voice=by_voice))
 
     # What holds at any time
 

@@ -165,7 +165,9 @@ class Conversation:
             case events.SteerFailed():
                 return self._decided(self._handoff.steer_failed(event.turn_id, event.reason), now)
             case events.SteerMissed():
-                return self._decided(self._handoff.steer_missed(event.text, by_voice=event.by_voice, now=now), now)
+                return self._decided(
+                    self._handoff.steer_missed(event.turn_id, event.text, by_voice=event.by_voice, now=now), now
+                )
             case events.Played():
                 self._playback.played(event.item_id, event.total_ms, now)
                 return []

@@ -98,6 +98,7 @@ class SteerFailed(msgspec.Struct, frozen=True, kw_only=True, tag="steer_failed")
 class SteerMissed(msgspec.Struct, frozen=True, kw_only=True, tag="steer_missed"):
     """A change came too late: the agent had ended the turn before it knew of it. The text comes back, not lost."""
 
+    turn_id: str
     text: str
     by_voice: bool
 

@@ -42,6 +42,7 @@ TIMER: Final = "stop"
 FINISHED: Final = "The background agent is done. What it said, in the messages marked [BACKEND], is the result."
 FINISHED_SILENTLY: Final = "The background agent is done. It had nothing to say about it."
 STEERED: Final = "The task that is already running was given this as a change."
+INTERRUPTED: Final = "The task was stopped before it was finished."
 STOPPED: Final = "The task was stopped before it was finished, as asked."
 STOPPED_ANSWER: Final = "The task is stopped."
 NOTHING_TO_STOP: Final = "No task is running, so there was nothing to stop."
@@ -141,6 +142,7 @@ class Handoff:
         self._queued: collections.deque[_Request] = collections.deque()
         self._claimed: collections.OrderedDict[str, None] = collections.OrderedDict()
         self._n_turns = 0
+        self._stopped_turn_id: str | None = None
         self._last: tuple[str, Outcome, float] | None = None
 
     @property
@@ -194,7 +196,7 @@ class Handoff:
         # Whatever waited was asked for before the user said stop.
         effects = self._drop_queued(STOPPED)
         if self.state is State.WORKING:
-            turn_id = self._task.turn_id
+            turn_id = self._stopped_turn_id = self._task.turn_id
             effects += [
                 Show(event=TaskStopping(turn_id=turn_id)),
                 InterruptTurn(turn_id=turn_id),
@@ -224,9 +226,9 @@ class Handoff:
         report = intents.ReportProgress(handoff_id=task.request.call_id, text=reason, phase="commentary")
         return Decision(effects=(Send(intent=report),), speak=Reason.ASKED)
 
-    def steer_missed(self, text: str, *, by_voice: bool, now: float) -> Decision:
+    def steer_missed(self, turn_id: str, text: str, *, by_voice: bool, now: float) -> Decision:
         """A change came too late for its task: it is the next one, unless the user said stop after it."""
-        if self.state is State.STOPPING:
+        if self.state is State.STOPPING or turn_id == self._stopped_turn_id:
             return _NOTHING
         request = _Request(text=text, words=parse_delegation(text), by_voice=by_voice, call_id=None)
         if self._task is None:
@@ -315,7 +317,7 @@ class Handoff:
             raise AssertionError("only a task ends")
         was_stopping = self.state is State.STOPPING
         effects: list[Effect] = [CancelTimer(name=TIMER)] if was_stopping else []
-        output = _output(task, outcome, error)
+        output = STOPPED if was_stopping and outcome is Outcome.INTERRUPTED else _output(task, outcome, error)
         if task.request.call_id is None and output != FINISHED:
             # No call carries this to the voice, which is about to speak of it.
             effects.append(Send(intent=intents.ReportProgress(handoff_id=None, text=output, phase="final")))
@@ -373,7 +375,7 @@ def _output(task: _Task, outcome: Outcome, error: str | None) -> str:
         case Outcome.FAILED:
             return f"The background agent could not finish: {error or 'it did not say why'}"
         case Outcome.INTERRUPTED:
-            return STOPPED
+            return INTERRUPTED
     assert_never(outcome)
 
 

@@ -397,7 +397,7 @@ class Conversation:
             self._running_turn = None
 
     async def _steer(self, effect: do.SteerTurn) -> None:
-        missed = happened.SteerMissed(text=effect.text, by_voice=effect.by_voice)
+        missed = happened.SteerMissed(turn_id=effect.turn_id, text=effect.text, by_voice=effect.by_voice)
         async with self._steering:
             if effect.turn_id != self._running_turn:
                 # The turn ended while the change was on its way; the next turn is another's.
