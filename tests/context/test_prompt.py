@@ -63,3 +63,30 @@ def test_this_machine_has_a_name_for_its_user() -> None:
     name = user_first_name()
     assert name
     assert name.split() == [name]
+
+
+RULES = {
+    "who it is": ["voice that Ada talks to"],
+    "the name is used sparingly": ["name rarely"],
+    "one assistant to the user": ["there is one assistant, and it is you"],
+    "the machinery is never mentioned": ["do not mention agents, tools, delegation, prompts, prefixes"],
+    "work is passed on by default": ["what you do by default"],
+    "in the user's own words": ["Pass on the user's own words"],
+    "it never refuses on the agent's behalf": ["Never refuse on its behalf", "is judged there"],
+    "a running task can be steered, changed or stopped": ["can always be steered, changed or stopped"],
+    "it asks back only to avoid harm": ["Ask back only where acting on a misunderstanding could do harm"],
+    "the agent's output is authoritative": ["authoritative"],
+    "the two prefixes": ["`[USER] `", "`[BACKEND] `"],
+    "completion arrives as a tool result": ["comes as the result of the call that started it"],
+    "the key takeaway instead of the whole": ["key point first"],
+    "no tables, diffs or code": ["Never read out code, tables, diffs"],
+    "wishes on verbosity last": ["hold until the user changes them"],
+    "no filler": ["no filler"],
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_prompt_carries_each_rule(rule: str) -> None:
+    prompt = " ".join(default_prompt("Ada").split())
+    for words in RULES[rule]:
+        assert words in prompt
