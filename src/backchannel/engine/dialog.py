@@ -12,6 +12,8 @@ acknowledgement is due), or points to the reports before it (then the last of th
 ended. A newer report takes the place of an older one that was not said yet; a result is not displaced by a report.
 User messages marked `[USER] ` are what the user typed to the agent: known, and never said.
 
+The file is long because its phrases and patterns stand with the one state that they serve, what is still unsaid.
+
 It knows which calls are open, to read their answers, and nothing of how the agent's work goes. Words vary by a counter,
 so the same conversation gives the same words.
 

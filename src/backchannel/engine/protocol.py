@@ -5,6 +5,8 @@ what, where and why, so that the session can answer with an `error` event and go
 
 Source: the public GA protocol as realtime.md 1.6, 1.7 and 1.10 use it. Differences that a client can notice: audio is
 24 kHz PCM only, `max_output_tokens` and the like are accepted and ignored, usage is not counted.
+
+The file is long because it is one vocabulary: some three dozen kinds of message and their parts.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ Theory of operation. Four kinds of tasks, in one task group: the reader (the ses
 messages one after the other and handles each completely; the writer is the only one that writes to the socket; the
 ears serve the recogniser; and at most one response speaks. Handlers put events into the outbox without waiting, so what
 belongs together stays together; they wait only between messages, for room in the outbox, and while audio is heard.
-When something is said, and what ends it, is the responder's (`responder.py`).
+When something is said, and what ends it, is the responder's (`responder.py`). What is left is one handler for each of
+the client's messages, and they share the items and settings of the session; that is why they stand in one file.
 
 | resource | acquired by | released by |
 |---|---|---|

@@ -9,6 +9,9 @@ decides, the effects are done at once and in order, without awaiting. Around it 
     timers      the core's own
     sideband    joins the session of a call that was just created; what is said meanwhile waits for the writer
 
+It is one file, although long: the order in which effects, tasks and the end of the conversation meet can only be
+judged together.
+
 Bounds: the reader and the agent wait while 256 screen events wait to be taken; typed text and the agent wait while 64
 messages wait to be sent; of the microphone at most 256 frames wait, then the newest is dropped. A server that does not
 read for so long that 1024 messages wait is given up.

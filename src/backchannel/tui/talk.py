@@ -38,7 +38,8 @@ _ENGINE_DIALECT: Final = "v2"
 OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
 _TICK_S: Final = 0.05
 _UNDERSTOOD_SPEAKER: Final = "flite"
-"""The local recogniser accepts a quarter or less of what espeak-ng's voices say, and over 90 % of what flite's do."""
+"""Of requests without noise, the local recogniser understood 85 to 96 of 100 by two flite voices, and 6 to 25 by two of
+espeak-ng's."""
 _SCRIPT_VOICE: Final = "cedar"
 """The voice of what `--say` says; another than the assistant's."""
 

@@ -2,6 +2,8 @@
 
 A pattern is a regular expression over the normal form (`words.normal`); its maker turns what it found into a request,
 or into None when a slot holds something the pattern was not meant for. The first pattern with a request wins.
+
+The file is long because it is one table, and the order of its rows is part of its meaning.
 """
 
 from __future__ import annotations
