@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from backchannel.core import (
+    AgentApprovalRequested,
+    AgentApprovalWithdrawn,
     AgentCommandEnded,
     AgentCommandOutput,
     AgentCommandStarted,
@@ -12,12 +14,16 @@ from backchannel.core import (
     AgentMessageDelta,
     AgentReport,
     AgentTurnEnded,
+    Options,
     Outcome,
     Phase,
+    Risk,
+    Speech,
     effects,
     events,
     screen,
 )
+from backchannel.wire.realtime import intents
 from tests.wire.realtime.examples import INTENTS, SERVER_EVENTS
 
 REPORTS: Final[tuple[AgentReport, ...]] = (
@@ -27,15 +33,26 @@ REPORTS: Final[tuple[AgentReport, ...]] = (
     AgentCommandStarted(turn_id="turn_1", command_id="c1", command="pytest -q"),
     AgentCommandOutput(turn_id="turn_1", command_id="c1", text="...\n"),
     AgentCommandEnded(turn_id="turn_1", command_id="c1", exit_status=None, elapsed_s=1.5),
+    AgentApprovalRequested(
+        turn_id="turn_1", approval_id="a1", action="run git push", detail="git push -f", risks=(Risk.FORCE_PUSH,)
+    ),
+    AgentApprovalWithdrawn(turn_id="turn_1", approval_id="a1"),
     AgentTurnEnded(turn_id="turn_1", outcome=Outcome.COMPLETED),
     AgentTurnEnded(turn_id="turn_1", outcome=Outcome.FAILED, error="pytest is missing"),
 )
 
 EVENTS: Final[tuple[events.Event, ...]] = (
     events.TransportOpened(),
-    events.OpenFailed(message="refused"),
-    events.TransportClosed(message="code 1000"),
-    events.TransportFailed(message="reset"),
+    events.OpenFailed(message="refused", is_final=True, chance=0.25),
+    events.TransportClosed(message="code 1000", code=1000),
+    events.TransportFailed(message="reset", unsent=(intents.MirrorTyped(text="run the tests"),)),
+    events.ReplacementRequested(options=Options(speech=Speech.CHATTY)),
+    events.TextAppended(text="by the way", role="developer"),
+    events.SpeechAppended(text="the build is done"),
+    events.InstructionsChanged(instructions="Be loud."),
+    events.MuteChanged(muted=True),
+    events.UpdatesChosen(level=Speech.RESULTS),
+    events.ApprovalAnswered(approval_id="a1", approved=False),
     events.AudioReceived(item_id=None, duration_ms=20),
     events.AudioCaptured(duration_ms=20),
     events.Played(item_id="item_5", total_ms=120),
@@ -51,6 +68,25 @@ EVENTS: Final[tuple[events.Event, ...]] = (
 
 SCREEN: Final[tuple[screen.ScreenEvent, ...]] = (
     screen.ConversationStarted(),
+    screen.ConversationReconnecting(attempt=1, delay_s=0.2, message="reset"),
+    screen.ConversationReconnected(state_restored=True),
+    screen.Muted(muted=True),
+    screen.ApprovalNeeded(
+        turn_id="turn_1",
+        approval_id="a1",
+        action="run git push",
+        detail="git push -f",
+        risks=(Risk.FORCE_PUSH,),
+        on_screen_only=True,
+    ),
+    screen.ApprovalSettled(
+        turn_id="turn_1",
+        approval_id="a1",
+        decision=screen.ApprovalDecision.APPROVED,
+        by=screen.AnsweredBy.VOICE,
+        words="yes, go ahead",
+    ),
+    screen.UpdatesSet(level="results"),
     screen.CallAnswered(sdp="v=0"),
     screen.SpeechStarted(),
     screen.SpeechEnded(),
@@ -70,7 +106,11 @@ SCREEN: Final[tuple[screen.ScreenEvent, ...]] = (
 )
 
 EFFECTS: Final[tuple[effects.Effect, ...]] = (
+    effects.OpenTransport(),
     effects.Configure(),
+    effects.SendSilence(),
+    effects.AnswerApproval(turn_id="turn_1", approval_id="a1", approved=True),
+    effects.BriefAgent(by_voice=True),
     *(effects.Send(intent=intent) for intent in INTENTS),
     effects.SendAudio(),
     effects.PlayAudio(item_id="item_5"),

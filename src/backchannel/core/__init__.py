@@ -1,10 +1,13 @@
 """The conversation core: pure machines that decide. Start reading at `conversation.py`."""
 
 from backchannel.core import effects, events, recording, screen
-from backchannel.core.conversation import Activity, Conversation, Options, State
+from backchannel.core.conversation import Activity, Conversation, State
 from backchannel.core.delegation import parse_delegation, render_delegation
 from backchannel.core.floor import Speech
+from backchannel.core.options import Options
 from backchannel.core.reports import (
+    AgentApprovalRequested,
+    AgentApprovalWithdrawn,
     AgentCommandEnded,
     AgentCommandOutput,
     AgentCommandStarted,
@@ -14,10 +17,13 @@ from backchannel.core.reports import (
     AgentTurnEnded,
     Outcome,
     Phase,
+    Risk,
 )
 
 __all__ = [
     "Activity",
+    "AgentApprovalRequested",
+    "AgentApprovalWithdrawn",
     "AgentCommandEnded",
     "AgentCommandOutput",
     "AgentCommandStarted",
@@ -29,6 +35,7 @@ __all__ = [
     "Options",
     "Outcome",
     "Phase",
+    "Risk",
     "Speech",
     "State",
     "effects",

@@ -14,9 +14,10 @@ import msgspec
 
 from backchannel.core import events, reports, screen
 from backchannel.core.effects import CancelTimer, CloseTransport, Configure, Effect, SendAudio, SetTimer, Show
-from backchannel.core.floor import Floor, Reason, Speech
+from backchannel.core.floor import Floor, Reason
 from backchannel.core.handoff import TIMER as STOP_TIMER
 from backchannel.core.handoff import Decision, Handoff
+from backchannel.core.options import Options
 from backchannel.core.playback import Playback
 from backchannel.core.response import TIMER as RESPONSE_TIMER
 from backchannel.core.response import Response
@@ -31,20 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["FLOOR_TIMER", "Activity", "Conversation", "Options", "State"]
 
 FLOOR_TIMER: Final = "floor"
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What can be chosen about a conversation. Part of every recording."""
-
-    speech: Speech = Speech.MILESTONES
-    quiet_ms: int = 700
-    """How long nobody has spoken before the voice speaks unasked."""
-    mirror_typed_text: bool = True
-    """Whether the voice is told what the user types to the agent."""
-    creates_responses: bool = True
-    """Whether the dialect asks for responses (`Abilities.creates_responses`)."""
-    replaces_active_handoff: bool = False
-    """Whether in the dialect a new delegation takes the place of the active one."""
 
 
 class State(enum.Enum):

@@ -10,20 +10,31 @@ from backchannel.core.screen import ScreenEvent
 from backchannel.wire.realtime import intents
 
 __all__ = [
+    "AnswerApproval",
+    "BriefAgent",
     "CancelTimer",
     "CloseTransport",
     "Configure",
     "Effect",
     "InterruptTurn",
+    "OpenTransport",
     "PlayAudio",
     "Send",
     "SendAudio",
+    "SendSilence",
     "SetTimer",
     "Show",
     "StartTurn",
     "SteerTurn",
     "StopPlayback",
 ]
+
+
+class OpenTransport(msgspec.Struct, frozen=True, kw_only=True, tag="open_transport"):
+    """Open another way to the realtime server, and say `TransportOpened` or `OpenFailed`.
+
+    The one that is open, if any, stays in use until the other has opened, and is then closed.
+    """
 
 
 class Configure(msgspec.Struct, frozen=True, kw_only=True, tag="configure"):
@@ -38,6 +49,10 @@ class Send(msgspec.Struct, frozen=True, kw_only=True, tag="send"):
 
 class SendAudio(msgspec.Struct, frozen=True, kw_only=True, tag="send_audio"):
     """Send on the microphone's audio that is at hand."""
+
+
+class SendSilence(msgspec.Struct, frozen=True, kw_only=True, tag="send_silence"):
+    """Send silence as long as the microphone's audio that is at hand, in its place."""
 
 
 class PlayAudio(msgspec.Struct, frozen=True, kw_only=True, tag="play_audio"):
@@ -71,6 +86,23 @@ class InterruptTurn(msgspec.Struct, frozen=True, kw_only=True, tag="interrupt_tu
     turn_id: str
 
 
+class AnswerApproval(msgspec.Struct, frozen=True, kw_only=True, tag="answer_approval"):
+    """Tell the agent what the user decided."""
+
+    turn_id: str
+    approval_id: str
+    approved: bool
+
+
+class BriefAgent(msgspec.Struct, frozen=True, kw_only=True, tag="brief_agent"):
+    """Let the agent know, with its next turn, that somebody now speaks to it through a voice, or does not any more.
+
+    Source: realtime.md 8.1.
+    """
+
+    by_voice: bool
+
+
 class SetTimer(msgspec.Struct, frozen=True, kw_only=True, tag="set_timer"):
     """Tell us `TimerFired(name)` at a time; replaces the timer of that name."""
 
@@ -96,14 +128,18 @@ class CloseTransport(msgspec.Struct, frozen=True, kw_only=True, tag="close_trans
 
 
 Effect: TypeAlias = (
-    Configure
+    OpenTransport
+    | Configure
     | Send
     | SendAudio
+    | SendSilence
     | PlayAudio
     | StopPlayback
     | StartTurn
     | SteerTurn
     | InterruptTurn
+    | AnswerApproval
+    | BriefAgent
     | SetTimer
     | CancelTimer
     | Show

@@ -10,47 +10,77 @@ from typing import TypeAlias
 
 import msgspec
 
+from backchannel.core.floor import Speech
+from backchannel.core.options import Options
 from backchannel.core.reports import AgentReport
 from backchannel.wire.realtime import events as server
+from backchannel.wire.realtime import intents
 
 __all__ = [
+    "ApprovalAnswered",
     "AudioCaptured",
     "AudioReceived",
     "Event",
+    "InstructionsChanged",
+    "MuteChanged",
     "OpenFailed",
     "Played",
+    "ReplacementRequested",
+    "SpeechAppended",
     "SteerFailed",
     "SteerMissed",
     "StopRequested",
     "TaskStopRequested",
+    "TextAppended",
     "TextTyped",
     "TimerFired",
     "TransportClosed",
     "TransportFailed",
     "TransportOpened",
+    "UpdatesChosen",
 ]
 
 
 class TransportOpened(msgspec.Struct, frozen=True, kw_only=True, tag="transport_opened"):
-    """The way to the realtime server is open."""
+    """The way to the realtime server is open; from now on it is the one that is spoken on."""
 
 
-class OpenFailed(msgspec.Struct, frozen=True, kw_only=True, tag="open_failed"):
+class OpenFailed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="open_failed"):
     """The way to the realtime server could not be opened."""
 
     message: str
+    is_final: bool = False
+    """Whether trying again would give the same: who we are is refused, the call is over, the configuration is wrong."""
+    chance: float = 0.5
+    """From 0 up to 1, drawn by the shell: spreads the further tries of many clients."""
 
 
-class TransportClosed(msgspec.Struct, frozen=True, kw_only=True, tag="transport_closed"):
+class TransportClosed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="transport_closed"):
     """The realtime server ended the session."""
 
     message: str
+    code: int | None = None
+    """Of the websocket's close frame; None when there was none."""
+    unsent: tuple[intents.Intent, ...] = ()
+    """What had been given to the shell to be sent and was not, in order; without audio."""
+    chance: float = 0.5
 
 
-class TransportFailed(msgspec.Struct, frozen=True, kw_only=True, tag="transport_failed"):
+class TransportFailed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="transport_failed"):
     """The way to the realtime server broke."""
 
     message: str
+    is_final: bool = False
+    """Whether going on makes no sense: the server broke the protocol, or we did."""
+    unsent: tuple[intents.Intent, ...] = ()
+    """As of `TransportClosed`."""
+    chance: float = 0.5
+
+
+class ReplacementRequested(msgspec.Struct, frozen=True, kw_only=True, tag="replacement_requested"):
+    """Another conversation is to take the place of this one: with the same agent, in a session of its own."""
+
+    options: Options
 
 
 class AudioReceived(msgspec.Struct, frozen=True, kw_only=True, tag="audio_received"):
@@ -77,6 +107,44 @@ class TextTyped(msgspec.Struct, frozen=True, kw_only=True, tag="text_typed"):
     """The user typed something to the agent."""
 
     text: str
+
+
+class TextAppended(msgspec.Struct, frozen=True, kw_only=True, tag="text_appended"):
+    """A client adds a text to what the voice knows; nothing is asked by it, of the voice or of the agent."""
+
+    text: str
+    role: intents.Role = "user"
+
+
+class SpeechAppended(msgspec.Struct, frozen=True, kw_only=True, tag="speech_appended"):
+    """A client wants the voice to say something; a blank text is nothing."""
+
+    text: str
+
+
+class InstructionsChanged(msgspec.Struct, frozen=True, kw_only=True, tag="instructions_changed"):
+    """A client gives the voice other instructions, in dialects that take them (`Abilities.instruction_change`)."""
+
+    instructions: str
+
+
+class MuteChanged(msgspec.Struct, frozen=True, kw_only=True, tag="mute_changed"):
+    """The user switched the microphone off or on."""
+
+    muted: bool
+
+
+class UpdatesChosen(msgspec.Struct, frozen=True, kw_only=True, tag="updates_chosen"):
+    """The user chose by hand how much the voice says unasked (by voice it is a tool call)."""
+
+    level: Speech
+
+
+class ApprovalAnswered(msgspec.Struct, frozen=True, kw_only=True, tag="approval_answered"):
+    """The user answered a request for permission on the screen."""
+
+    approval_id: str
+    approved: bool
 
 
 class TaskStopRequested(msgspec.Struct, frozen=True, kw_only=True, tag="task_stop_requested"):
@@ -117,7 +185,14 @@ Event: TypeAlias = (
     | AudioReceived
     | AudioCaptured
     | Played
+    | ReplacementRequested
     | TextTyped
+    | TextAppended
+    | SpeechAppended
+    | InstructionsChanged
+    | MuteChanged
+    | UpdatesChosen
+    | ApprovalAnswered
     | TaskStopRequested
     | StopRequested
     | SteerFailed

@@ -29,6 +29,8 @@ class Speech(enum.Enum):
     SILENT = "silent"
     RESULTS = "results"
     MILESTONES = "milestones"
+    CHATTY = "chatty"
+    """Everything that the agent says, when it is quiet."""
     IMMEDIATE = "immediate"
     """Everything, without waiting for quiet."""
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from backchannel.core.conversation import Conversation, Options
+from backchannel.core.conversation import Conversation
 from backchannel.core.effects import Effect
 from backchannel.core.events import Event
+from backchannel.core.options import Options
 from backchannel.errors import RecordingError
 from backchannel.wire import unicode
 

@@ -11,6 +11,8 @@ from typing import TypeAlias
 import msgspec
 
 __all__ = [
+    "AgentApprovalRequested",
+    "AgentApprovalWithdrawn",
     "AgentCommandEnded",
     "AgentCommandOutput",
     "AgentCommandStarted",
@@ -20,6 +22,7 @@ __all__ = [
     "AgentTurnEnded",
     "Outcome",
     "Phase",
+    "Risk",
 ]
 
 
@@ -38,6 +41,19 @@ class Outcome(enum.Enum):
     COMPLETED = "completed"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+
+
+class Risk(enum.Enum):
+    """What could go wrong with something that the agent asks permission for."""
+
+    DELETE = "delete"
+    """Something is lost that version control does not bring back."""
+    FORCE_PUSH = "force_push"
+    """What others may have is overwritten."""
+    NETWORK = "network"
+    """Something leaves this machine, or comes to it."""
+    OUTSIDE_WORKSPACE = "outside_workspace"
+    """Something outside the folder that the agent works in is changed."""
 
 
 class AgentMessageDelta(msgspec.Struct, frozen=True, kw_only=True, tag="agent_message_delta"):
@@ -86,6 +102,26 @@ class AgentCommandEnded(msgspec.Struct, frozen=True, kw_only=True, tag="agent_co
     elapsed_s: float
 
 
+class AgentApprovalRequested(msgspec.Struct, frozen=True, kw_only=True, tag="agent_approval_requested"):
+    """The agent wants to do something and waits for the user's permission."""
+
+    turn_id: str
+    approval_id: str
+    """Used for this request and for no other."""
+    action: str
+    """What it wants to do, as one could say it after "May I": `run git push`."""
+    detail: str = ""
+    """The whole of it, for the screen: a command, a patch."""
+    risks: tuple[Risk, ...] = ()
+
+
+class AgentApprovalWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag="agent_approval_withdrawn"):
+    """The agent does not wait for an answer any more."""
+
+    turn_id: str
+    approval_id: str
+
+
 class AgentTurnEnded(msgspec.Struct, frozen=True, kw_only=True, tag="agent_turn_ended"):
     """The turn is over; nothing more comes for its id."""
 
@@ -96,6 +132,13 @@ class AgentTurnEnded(msgspec.Struct, frozen=True, kw_only=True, tag="agent_turn_
 
 
 AgentReport: TypeAlias = (
-    AgentMessageDelta | AgentMessage | AgentCommandStarted | AgentCommandOutput | AgentCommandEnded | AgentTurnEnded
+    AgentMessageDelta
+    | AgentMessage
+    | AgentCommandStarted
+    | AgentCommandOutput
+    | AgentCommandEnded
+    | AgentApprovalRequested
+    | AgentApprovalWithdrawn
+    | AgentTurnEnded
 )
 """Everything an agent may report."""

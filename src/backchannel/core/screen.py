@@ -10,14 +10,21 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from backchannel.core.reports import AgentReport, Outcome
+from backchannel.core.reports import AgentReport, Outcome, Risk
 
 __all__ = [
+    "AnsweredBy",
+    "ApprovalDecision",
+    "ApprovalNeeded",
+    "ApprovalSettled",
     "CallAnswered",
     "CloseReason",
     "ConversationClosed",
     "ConversationFailed",
+    "ConversationReconnected",
+    "ConversationReconnecting",
     "ConversationStarted",
+    "Muted",
     "PlaybackCut",
     "ScreenEvent",
     "Speaker",
@@ -31,6 +38,7 @@ __all__ = [
     "TranscriptDelta",
     "TranscriptDone",
     "TypedText",
+    "UpdatesSet",
     "Warned",
 ]
 
@@ -47,6 +55,30 @@ class CloseReason(enum.Enum):
 
 class ConversationStarted(msgspec.Struct, frozen=True, kw_only=True, tag="conversation_started"):
     """The conversation is live."""
+
+
+class ConversationReconnecting(msgspec.Struct, frozen=True, kw_only=True, tag="conversation_reconnecting"):
+    """The realtime server was lost and is called again; what is typed meanwhile is kept, what is said is not heard."""
+
+    attempt: int
+    """The first is 1."""
+    delay_s: float
+    """How long is waited before it."""
+    message: str
+    """Why it was lost, or why the attempt before failed."""
+
+
+class ConversationReconnected(msgspec.Struct, frozen=True, kw_only=True, tag="conversation_reconnected"):
+    """The conversation goes on in a new session of the realtime server."""
+
+    state_restored: bool
+    """Whether the new session was told what was said before."""
+
+
+class Muted(msgspec.Struct, frozen=True, kw_only=True, tag="muted"):
+    """The microphone was switched off or on; while it is off nothing of it leaves the process."""
+
+    muted: bool
 
 
 class CallAnswered(msgspec.Struct, frozen=True, kw_only=True, tag="call_answered"):
@@ -120,6 +152,57 @@ class TaskEnded(msgspec.Struct, frozen=True, kw_only=True, tag="task_ended"):
     error: str | None = None
 
 
+class ApprovalNeeded(msgspec.Struct, frozen=True, kw_only=True, tag="approval_needed"):
+    """The agent waits for the user's permission."""
+
+    turn_id: str
+    approval_id: str
+    action: str
+    """What it wants to do, as one could say it after "May I"."""
+    detail: str
+    risks: tuple[Risk, ...]
+    on_screen_only: bool
+    """Whether it is too risky to be answered by voice."""
+
+
+class ApprovalDecision(enum.Enum):
+    """What became of a request for permission."""
+
+    APPROVED = "approved"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    """Nobody answered in time; to the agent that is a no."""
+    WITHDRAWN = "withdrawn"
+    """The agent did not wait for the answer, or its turn is over."""
+
+
+class AnsweredBy(enum.Enum):
+    """Who settled it."""
+
+    VOICE = "voice"
+    HAND = "hand"
+    """On the screen."""
+    NOBODY = "nobody"
+
+
+class ApprovalSettled(msgspec.Struct, frozen=True, kw_only=True, tag="approval_settled"):
+    """A request for permission is settled, once."""
+
+    turn_id: str
+    approval_id: str
+    decision: ApprovalDecision
+    by: AnsweredBy
+    words: str = ""
+    """What the user said, where the voice settled it."""
+
+
+class UpdatesSet(msgspec.Struct, frozen=True, kw_only=True, tag="updates_set"):
+    """How much the voice says unasked was changed."""
+
+    level: str
+    """As `Options.speech` has it."""
+
+
 class StatusAnswered(msgspec.Struct, frozen=True, kw_only=True, tag="status_answered"):
     """Somebody asked how the work is going."""
 
@@ -145,16 +228,21 @@ class ConversationFailed(msgspec.Struct, frozen=True, kw_only=True, tag="convers
     message: str
 
 
-class ConversationClosed(msgspec.Struct, frozen=True, kw_only=True, tag="conversation_closed"):
+class ConversationClosed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="conversation_closed"):
     """The conversation is over; the last event of a conversation that started."""
 
     reason: CloseReason
     detail: str | None = None
     """What the server said when it ended the session."""
+    replaced: bool = False
+    """Whether another conversation takes its place, which starts next."""
 
 
 ScreenEvent: TypeAlias = (
     ConversationStarted
+    | ConversationReconnecting
+    | ConversationReconnected
+    | Muted
     | CallAnswered
     | SpeechStarted
     | SpeechEnded
@@ -165,6 +253,9 @@ ScreenEvent: TypeAlias = (
     | TaskSteered
     | TaskStopping
     | TaskEnded
+    | ApprovalNeeded
+    | ApprovalSettled
+    | UpdatesSet
     | StatusAnswered
     | PlaybackCut
     | Warned

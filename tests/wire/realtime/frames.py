@@ -15,7 +15,7 @@ Frame: TypeAlias = tuple[dict[str, object], events.Event | events.Skipped]
 _SESSION: Final = {"id": "sess_1", "instructions": "Be brief.", "tools": []}
 _UPDATED: Final = events.SessionUpdated(session_id="sess_1", instructions="Be brief.")
 _ITEM: Final = {"id": "item_1", "type": "message", "role": "user", "content": []}
-_ADDED: Final = events.ItemAdded(item=msgspec.Raw(msgspec.json.encode(_ITEM)))
+_ADDED: Final = events.ItemAdded(item=msgspec.Raw(msgspec.json.encode(_ITEM)), item_id="item_1", after_item_id="item_0")
 _ERROR: Final[Frame] = (
     {"type": "error", "error": {"type": "invalid_request_error", "code": "item_not_found", "message": "gone"}},
     events.ServerError(message="gone", code="item_not_found"),
@@ -23,20 +23,20 @@ _ERROR: Final[Frame] = (
 _TRANSCRIPTS: Final[tuple[Frame, ...]] = (
     (
         {"type": "conversation.item.input_audio_transcription.delta", "item_id": "item_1", "delta": "run"},
-        events.InputTranscriptDelta(delta="run"),
+        events.InputTranscriptDelta(delta="run", item_id="item_1"),
     ),
     (
         {"type": "conversation.item.input_audio_transcription.completed", "item_id": "item_1", "transcript": "run it"},
-        events.InputTranscriptDone(text="run it"),
+        events.InputTranscriptDone(text="run it", item_id="item_1"),
     ),
     ({"type": "response.output_text.delta", "delta": "on"}, events.OutputTranscriptDelta(delta="on")),
     (
         {"type": "response.output_audio_transcript.delta", "item_id": "item_2", "delta": "on"},
-        events.OutputTranscriptDelta(delta="on"),
+        events.OutputTranscriptDelta(delta="on", item_id="item_2"),
     ),
     (
         {"type": "response.output_audio_transcript.done", "item_id": "item_2", "transcript": "on it"},
-        events.OutputTranscriptDone(text="on it"),
+        events.OutputTranscriptDone(text="on it", item_id="item_2"),
     ),
 )
 
@@ -69,7 +69,7 @@ _V1: Final[tuple[Frame, ...]] = (
     ),
     ({"type": "conversation.output_transcript.delta", "delta": "on"}, events.OutputTranscriptDelta(delta="on")),
     *_TRANSCRIPTS,
-    ({"type": "conversation.item.added", "item": _ITEM}, _ADDED),
+    ({"type": "conversation.item.added", "previous_item_id": "item_0", "item": _ITEM}, _ADDED),
     ({"type": "conversation.item.done", "item": {"id": "item_1", "type": "x"}}, events.ItemDone(item_id="item_1")),
     (
         {
@@ -108,8 +108,8 @@ _V2: Final[tuple[Frame, ...]] = (
         {"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 900, "item_id": "item_1"},
         events.InputSpeechStopped(item_id="item_1"),
     ),
-    ({"type": "conversation.item.added", "item": _ITEM}, _ADDED),
-    ({"type": "conversation.item.created", "item": _ITEM}, _ADDED),
+    ({"type": "conversation.item.added", "previous_item_id": "item_0", "item": _ITEM}, _ADDED),
+    ({"type": "conversation.item.created", "previous_item_id": "item_0", "item": _ITEM}, _ADDED),
     ({"type": "conversation.item.done", "item": _ITEM}, events.ItemDone(item_id="item_1")),
     (
         _call("background_agent", '{"prompt":"run the tests"}'),

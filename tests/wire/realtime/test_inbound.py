@@ -88,6 +88,17 @@ def test_an_added_item_is_handed_on_as_it_came(item: str) -> None:
 
     assert isinstance(event, events.ItemAdded)
     assert bytes(event.item) == item.encode()
+    assert event.item_id == ("i" if "id" in item else None)
+
+
+def test_an_added_item_says_what_it_comes_after() -> None:
+    event = DECODE('{"type":"conversation.item.added","previous_item_id":"h","item":{"id":"i"}}')
+    nowhere = DECODE('{"type":"conversation.item.added","previous_item_id":5,"item":{"id":6}}')
+
+    assert isinstance(event, events.ItemAdded)
+    assert (event.item_id, event.after_item_id) == ("i", "h")
+    assert isinstance(nowhere, events.ItemAdded)
+    assert (nowhere.item_id, nowhere.after_item_id) == (None, None)
 
 
 @pytest.mark.parametrize(

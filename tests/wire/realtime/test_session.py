@@ -27,14 +27,29 @@ def test_modes_and_modalities_are_named_as_in_configuration() -> None:
 
 
 def test_the_tools_are_offered_in_this_order() -> None:
-    assert list(TOOLS) == ["background_agent", "remain_silent", "agent_status", "stop_agent"]
+    assert list(TOOLS) == [
+        "background_agent",
+        "remain_silent",
+        "agent_status",
+        "stop_agent",
+        "answer_approval",
+        "set_updates",
+    ]
     assert all(tool.name == name for name, tool in TOOLS.items())
 
 
-def test_only_the_request_has_a_parameter() -> None:
-    parameters = {name: tool.parameter.name for name, tool in TOOLS.items() if tool.parameter is not None}
+def test_these_tools_have_parameters() -> None:
+    parameters = {
+        name: {parameter.name: parameter.choices for parameter in tool.parameters}
+        for name, tool in TOOLS.items()
+        if tool.parameters
+    }
 
-    assert parameters == {"background_agent": "prompt"}
+    assert parameters == {
+        "background_agent": {"prompt": ()},
+        "answer_approval": {"approval_id": (), "decision": ("approve", "decline")},
+        "set_updates": {"level": ("silent", "results", "milestones", "chatty")},
+    }
 
 
 @pytest.mark.parametrize(
@@ -44,6 +59,8 @@ def test_only_the_request_has_a_parameter() -> None:
         ("remain_silent", ["Say nothing", "for your information", "not meant for you"]),
         ("agent_status", ["doing right now", "does not disturb", "Answer from"]),
         ("stop_agent", ["Stop the task", "cancel"]),
+        ("answer_approval", ["user's answer", "only after", "a condition", "ask again", "own words decide"]),
+        ("set_updates", ["more or fewer", "silent", "outcomes", "important steps", "everything"]),
     ],
 )
 def test_a_description_says_when_to_choose_the_tool(name: str, conveys: list[str]) -> None:
@@ -53,11 +70,11 @@ def test_a_description_says_when_to_choose_the_tool(name: str, conveys: list[str
 
 
 def test_the_request_is_described_as_the_users_own_words() -> None:
-    parameter = TOOLS["background_agent"].parameter
+    (parameter,) = TOOLS["background_agent"].parameters
 
-    assert isinstance(parameter, ToolParameter)
+    assert parameter == ToolParameter(name="prompt", description=parameter.description)
     assert "user's own words" in parameter.description
 
 
-def test_a_tool_without_a_parameter_has_none() -> None:
-    assert Tool(name="look", description="Look.").parameter is None
+def test_a_tool_without_parameters_has_none() -> None:
+    assert Tool(name="look", description="Look.").parameters == ()

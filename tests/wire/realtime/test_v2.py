@@ -153,7 +153,7 @@ def test_the_answer_of_a_call_is_capped_too(intent: intents.Intent) -> None:
 def test_a_session_is_given_all_its_settings() -> None:
     settings = SessionSettings(instructions="Be brief.", voice="marin", tools=tuple(TOOLS.values())[:2])
     agent, silent = settings.tools
-    assert agent.parameter is not None
+    (parameter,) = agent.parameters
 
     assert encoded(intents.UpdateSession(settings=settings)) == {
         "type": "session.update",
@@ -182,7 +182,7 @@ def test_a_session_is_given_all_its_settings() -> None:
                     "description": agent.description,
                     "parameters": {
                         "type": "object",
-                        "properties": {"prompt": {"type": "string", "description": agent.parameter.description}},
+                        "properties": {"prompt": {"type": "string", "description": parameter.description}},
                         "required": ["prompt"],
                         "additionalProperties": False,
                     },

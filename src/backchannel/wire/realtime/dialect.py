@@ -56,6 +56,8 @@ class Abilities:
     """There are sessions that only write down what is said; else they are conversations all the same."""
     initial_items: bool
     """A session can begin with what was said before it."""
+    speaks_by_channel: bool
+    """A text says by its channel whether it may be spoken; else a response is asked for, or the voice decides alone."""
     instruction_change: InstructionChange
     announces_close: bool
     """A message ends the session before the transport closes."""

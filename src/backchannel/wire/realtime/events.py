@@ -68,33 +68,47 @@ class InputTranscriptDelta(msgspec.Struct, frozen=True, kw_only=True, omit_defau
     """A piece of what the user said."""
 
     delta: str
+    item_id: str | None = None
+    """The item that it belongs to, from servers that say so."""
     end_ms: int | None = None
     """Up to where the piece reaches since the session began, from servers that say so."""
 
 
-class InputTranscriptDone(msgspec.Struct, frozen=True, kw_only=True, tag="input_transcript_done"):
+class InputTranscriptDone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="input_transcript_done"):
     """What the user said, whole."""
 
     text: str
+    item_id: str | None = None
+    """The item that it belongs to, from servers that say so."""
 
 
-class OutputTranscriptDelta(msgspec.Struct, frozen=True, kw_only=True, tag="output_transcript_delta"):
+class OutputTranscriptDelta(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="output_transcript_delta"
+):
     """A piece of what the assistant says."""
 
     delta: str
+    item_id: str | None = None
+    """The item that it belongs to, from servers that say so."""
 
 
-class OutputTranscriptDone(msgspec.Struct, frozen=True, kw_only=True, tag="output_transcript_done"):
+class OutputTranscriptDone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="output_transcript_done"):
     """What the assistant said, whole."""
 
     text: str
+    item_id: str | None = None
+    """The item that it belongs to, from servers that say so."""
 
 
-class ItemAdded(msgspec.Struct, frozen=True, kw_only=True, tag="item_added"):
+class ItemAdded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="item_added"):
     """The server added an item to its conversation; echoes of our own items come back this way too."""
 
     item: msgspec.Raw
     """The item's JSON as it came."""
+    item_id: str | None = None
+    """Its id, where it has one."""
+    after_item_id: str | None = None
+    """The item that it comes after, from servers that say so."""
 
 
 class ItemDone(msgspec.Struct, frozen=True, kw_only=True, tag="item_done"):

@@ -132,30 +132,33 @@ class InputTranscription(Message, tag="conversation.item.input_audio_transcripti
     """A piece of what the user said."""
 
     delta: str
+    item_id: object = None
 
     def event(self) -> events.InputTranscriptDelta:
         """What it means."""
-        return events.InputTranscriptDelta(delta=self.delta)
+        return events.InputTranscriptDelta(delta=self.delta, item_id=optional(self.item_id))
 
 
 class InputTranscribed(Message, tag="conversation.item.input_audio_transcription.completed"):
     """What the user said, whole."""
 
     transcript: str
+    item_id: object = None
 
     def event(self) -> events.InputTranscriptDone:
         """What it means."""
-        return events.InputTranscriptDone(text=self.transcript)
+        return events.InputTranscriptDone(text=self.transcript, item_id=optional(self.item_id))
 
 
 class OutputText(Message, tag="response.output_text.delta"):
     """A piece of what the assistant answers, in text."""
 
     delta: str
+    item_id: object = None
 
     def event(self) -> events.OutputTranscriptDelta:
         """What it means."""
-        return events.OutputTranscriptDelta(delta=self.delta)
+        return events.OutputTranscriptDelta(delta=self.delta, item_id=optional(self.item_id))
 
 
 class OutputAudioTranscription(OutputText, tag="response.output_audio_transcript.delta"):
@@ -166,20 +169,35 @@ class OutputAudioTranscribed(Message, tag="response.output_audio_transcript.done
     """What the assistant said, whole."""
 
     transcript: str
+    item_id: object = None
 
     def event(self) -> events.OutputTranscriptDone:
         """What it means."""
-        return events.OutputTranscriptDone(text=self.transcript)
+        return events.OutputTranscriptDone(text=self.transcript, item_id=optional(self.item_id))
+
+
+class _Place(msgspec.Struct, gc=False):
+    id: object = None
+
+
+_decode_place: Final = msgspec.json.Decoder(_Place).decode
 
 
 class ItemAdded(Message, tag="conversation.item.added"):
     """Something was added to the conversation."""
 
     item: msgspec.Raw
+    previous_item_id: object = None
 
     def event(self) -> events.ItemAdded:
         """What it means."""
-        return events.ItemAdded(item=self.item)
+        after_item_id = optional(self.previous_item_id)
+        try:
+            place = _decode_place(self.item)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            # Whatever an item is, it is handed on; only where it stands is not known then.
+            return events.ItemAdded(item=self.item, after_item_id=after_item_id)
+        return events.ItemAdded(item=self.item, item_id=optional(place.id), after_item_id=after_item_id)
 
 
 class Error(Message, tag="error"):

@@ -271,6 +271,7 @@ class Live:
         text_modality=False,
         transcribes=False,
         initial_items=True,
+        speaks_by_channel=True,
         instruction_change=InstructionChange.APPEND,
         announces_close=True,
         abnormal_close_is_error=True,

@@ -32,11 +32,13 @@ class Modality(enum.Enum):
     TEXT = "text"
 
 
-class ToolParameter(msgspec.Struct, frozen=True, kw_only=True):
+class ToolParameter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One parameter of a tool, a required string."""
 
     name: str
     description: str
+    choices: tuple[str, ...] = ()
+    """What it may be; empty: anything."""
 
 
 class Tool(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +46,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     description: str
-    parameter: ToolParameter | None = None
+    parameters: tuple[ToolParameter, ...] = ()
 
 
 class InitialItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +86,7 @@ TOOLS: Final[dict[str, Tool]] = {
                 " interpret. When no task is running this starts one. While a task is running the same call changes or"
                 " extends it, so use it too for corrections and for things to be done later or next."
             ),
-            parameter=ToolParameter(name="prompt", description="What the user asks for, in the user's own words."),
+            parameters=(ToolParameter(name="prompt", description="What the user asks for, in the user's own words."),),
         ),
         Tool(
             name="remain_silent",
@@ -105,6 +107,34 @@ TOOLS: Final[dict[str, Tool]] = {
             description=(
                 "Stop the task that the background agent is working on. Choose it when the user wants the work to stop:"
                 " stop, cancel that, never mind."
+            ),
+        ),
+        Tool(
+            name="answer_approval",
+            description=(
+                "Pass on the user's answer when the background agent has asked for permission and you have put the"
+                " question to the user. Choose it only after the user has answered that very question, and only with"
+                " what the user said: a doubt, a condition or another wish is no answer, so ask again instead. The"
+                " user's own words decide; a permission that they do not give is not given by this call."
+            ),
+            parameters=(
+                ToolParameter(name="approval_id", description="The id that stands in the agent's request."),
+                ToolParameter(name="decision", description="What the user decided.", choices=("approve", "decline")),
+            ),
+        ),
+        Tool(
+            name="set_updates",
+            description=(
+                "Change how much you are asked to say unasked while work goes on. Choose it when the user wants more or"
+                " fewer updates: silent is none, results only outcomes, milestones also important steps, chatty"
+                " everything the agent says."
+            ),
+            parameters=(
+                ToolParameter(
+                    name="level",
+                    description="How much the user wants to hear.",
+                    choices=("silent", "results", "milestones", "chatty"),
+                ),
             ),
         ),
     )

@@ -179,6 +179,7 @@ class V1:
         text_modality=False,
         transcribes=False,
         initial_items=False,
+        speaks_by_channel=False,
         instruction_change=InstructionChange.NONE,
         announces_close=False,
         abnormal_close_is_error=False,

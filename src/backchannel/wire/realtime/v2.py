@@ -121,15 +121,16 @@ def _session(settings: SessionSettings) -> Json:
 
 
 def _tool(tool: Tool) -> Json:
-    parameters: Json = {"type": "object", "properties": {}, "additionalProperties": False}
-    if tool.parameter is not None:
-        text = {"type": "string", "description": tool.parameter.description}
-        parameters = {
-            "type": "object",
-            "properties": {tool.parameter.name: text},
-            "required": [tool.parameter.name],
-            "additionalProperties": False,
-        }
+    properties: Json = {}
+    for parameter in tool.parameters:
+        text: Json = {"type": "string", "description": parameter.description}
+        if parameter.choices:
+            text["enum"] = list(parameter.choices)
+        properties[parameter.name] = text
+    parameters: Json = {"type": "object", "properties": properties}
+    if properties:
+        parameters["required"] = list(properties)
+    parameters["additionalProperties"] = False
     return {"type": "function", "name": tool.name, "description": tool.description, "parameters": parameters}
 
 
@@ -197,9 +198,10 @@ class _SpeechStopped(Message, tag="input_audio_buffer.speech_stopped"):
 
 class _OutputTextDone(Message, tag="response.output_text.done"):
     text: str
+    item_id: object = None
 
     def event(self) -> events.OutputTranscriptDone:
-        return events.OutputTranscriptDone(text=self.text)
+        return events.OutputTranscriptDone(text=self.text, item_id=optional(self.item_id))
 
 
 class _ItemCreated(inbound.ItemAdded, tag="conversation.item.created"):
@@ -315,6 +317,7 @@ class V2:
         text_modality=True,
         transcribes=True,
         initial_items=False,
+        speaks_by_channel=False,
         instruction_change=InstructionChange.REPLACE,
         announces_close=False,
         abnormal_close_is_error=False,

@@ -231,6 +231,7 @@ class V3:
         text_modality=False,
         transcribes=False,
         initial_items=True,
+        speaks_by_channel=True,
         instruction_change=InstructionChange.NONE,
         announces_close=False,
         abnormal_close_is_error=True,

@@ -1,0 +1,46 @@
+"""What can be chosen about a conversation: a value that stands in every recording."""
+
+from __future__ import annotations
+
+import msgspec
+
+from backchannel.core.floor import Speech
+from backchannel.core.reports import Risk
+
+__all__ = ["Options"]
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What can be chosen about a conversation."""
+
+    speech: Speech = Speech.MILESTONES
+    quiet_ms: int = 700
+    """How long nobody has spoken before the voice speaks unasked."""
+    mirror_typed_text: bool = True
+    """Whether the voice is told what the user types to the agent."""
+    reconnect: bool = True
+    """Whether a lost connection is made again; else it ends the conversation."""
+    give_up_after_s: float = 600.0
+    """How long an outage may last."""
+    rotate_after_s: float | None = 3300.0
+    """When a session is replaced by a new one, in a moment of quiet, before the server ends it; None: never."""
+    fatal_errors: bool = False
+    """Whether every error that the server reports ends the conversation, as with the reference."""
+    client_managed_handoffs: bool = False
+    """Whether the client, not we, tells the voice what the agent says and answers its calls."""
+    reports_as_items: bool = False
+    """Whether what the agent says reaches the voice as a developer's message. Source: realtime.md 5.5."""
+    report_prefix: str | None = None
+    """Stands before each of those."""
+    on_screen_risks: tuple[Risk, ...] = (Risk.DELETE, Risk.FORCE_PUSH, Risk.NETWORK, Risk.OUTSIDE_WORKSPACE)
+    """What is never approved by voice."""
+    approval_expires_s: float = 300.0
+    """How long the agent's request for permission may stay unanswered."""
+    creates_responses: bool = True
+    """Whether the dialect asks for responses (`Abilities.creates_responses`)."""
+    speaks_by_channel: bool = False
+    """Whether in the dialect a text says whether it may be spoken (`Abilities.speaks_by_channel`)."""
+    names_requests: bool = True
+    """Whether in the dialect a delegation says what is asked (`Abilities.names_requests`)."""
+    replaces_active_handoff: bool = False
+    """Whether in the dialect a new delegation takes the place of the active one."""
