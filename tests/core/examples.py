@@ -95,6 +95,7 @@ SCREEN: Final[tuple[screen.ScreenEvent, ...]] = (
     screen.TypedText(text="run the tests"),
     screen.TaskStarted(turn_id="turn_1", request="run the tests", by_voice=True),
     screen.TaskSteered(turn_id="turn_1", request="only core", by_voice=False),
+    screen.TaskQueued(request="then lint it", by_voice=True),
     screen.TaskStopping(turn_id="turn_1"),
     screen.TaskEnded(turn_id="turn_1", outcome=Outcome.INTERRUPTED, elapsed_s=2.5, error=None),
     screen.StatusAnswered(text="No task is running."),
@@ -106,7 +107,8 @@ SCREEN: Final[tuple[screen.ScreenEvent, ...]] = (
 )
 
 EFFECTS: Final[tuple[effects.Effect, ...]] = (
-    effects.OpenTransport(),
+    effects.OpenTransport(replaces=True),
+    effects.TakeTransport(),
     effects.Configure(),
     effects.SendSilence(),
     effects.AnswerApproval(turn_id="turn_1", approval_id="a1", approved=True),

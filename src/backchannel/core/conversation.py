@@ -1,37 +1,73 @@
 """The conversation: the one place where the machines meet.
 
 It takes an event and the time and gives back effects, in the order in which they are to be done. It decides nothing
-that one of the machines can decide; it tells each of them what it has to know and passes the wish to speak from the
-agent's news to the floor and from there to the response.
+that one of the machines can decide; it tells each of them what it has to know, passes the wish to speak from the
+agent's news to the floor and from there to the response, and keeps what cannot be said while there is no way to the
+server. A table says which method takes which event; every method returns what is to be done. There is one way out,
+`_close`.
+
+It is one file, although long: which machine has to know of what can only be judged together.
 """
 
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, assert_never
 
 import msgspec
 
 from backchannel.core import events, reports, screen
-from backchannel.core.effects import CancelTimer, CloseTransport, Configure, Effect, SendAudio, SetTimer, Show
-from backchannel.core.floor import Floor, Reason
+from backchannel.core.approval import TIMER as APPROVAL_TIMER
+from backchannel.core.approval import Approval, Step
+from backchannel.core.effects import (
+    BriefAgent,
+    CancelTimer,
+    CloseTransport,
+    Configure,
+    Effect,
+    Send,
+    SendAudio,
+    SendSilence,
+    SetTimer,
+    Show,
+    TakeTransport,
+)
+from backchannel.core.floor import Floor, News, Reason, Speech
 from backchannel.core.handoff import TIMER as STOP_TIMER
 from backchannel.core.handoff import Decision, Handoff
-from backchannel.core.options import Options
+from backchannel.core.link import RETRY_TIMER, ROTATION_TIMER, Link, Opening, Verdict
+from backchannel.core.link import State as LinkState
 from backchannel.core.playback import Playback
 from backchannel.core.response import TIMER as RESPONSE_TIMER
 from backchannel.core.response import Response
+from backchannel.core.restoration import account_of
 from backchannel.core.server_errors import Remedy, remedy_for
 from backchannel.core.transcript import Transcript
+from backchannel.core.unnamed import TIMER as WORDS_TIMER
+from backchannel.core.unnamed import Unnamed
 from backchannel.errors import LocalProtocolError
 from backchannel.wire.realtime import events as server
+from backchannel.wire.realtime import intents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
 
-__all__ = ["FLOOR_TIMER", "Activity", "Conversation", "Options", "State"]
+    from backchannel.core.options import Options
+
+__all__ = ["FLOOR_TIMER", "HEARTBEAT_TIMER", "MUTE_TAIL_S", "PROGRESS_TIMER", "Activity", "Conversation", "State"]
 
 FLOOR_TIMER: Final = "floor"
+HEARTBEAT_TIMER: Final = "heartbeat"
+PROGRESS_TIMER: Final = "progress"
+MUTE_TAIL_S: Final = 1.0
+"""How long silence is sent in the place of a microphone that was switched off, so that a server that was listening
+notices the end of what was said."""
+DENIED_PAUSE_S: Final = 5.0
+"""How long no response is asked for after the server said that we ask too often."""
+
+_SEND_AUDIO: Final[Effect] = SendAudio()
+_SEND_SILENCE: Final[Effect] = SendSilence()
+_CLIENT_SPEECH: Final = "client"
 
 
 class State(enum.Enum):
@@ -39,6 +75,8 @@ class State(enum.Enum):
 
     CONNECTING = "connecting"
     LIVE = "live"
+    RECONNECTING = "reconnecting"
+    """It goes on as soon as there is a way to the server again."""
     CLOSED = "closed"
 
 
@@ -53,32 +91,62 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
     """There is something that the voice will say as soon as it is quiet."""
     speaking: bool
     """The user speaks, or the voice is still being heard."""
+    reconnecting: bool = False
+    """There is no way to the server at the moment."""
 
     @property
     def at_rest(self) -> bool:
         """Nothing goes on and nothing waits."""
-        return not (self.working or self.answering or self.waiting or self.speaking)
+        return not (self.working or self.answering or self.waiting or self.speaking or self.reconnecting)
 
 
 class Conversation:
-    """One conversation, from opening to close."""
+    """One conversation, from opening to close; another one may take its place (`ReplacementRequested`)."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._state = State.CONNECTING
+        self._link = Link(options)
         self._transcript = Transcript()
+        self._handoff = Handoff(options)
+        self._approval = Approval(options)
+        self._unnamed = Unnamed()
+        self._next_options: Options | None = None
+        self._muted_at: float | None = None
+        self._is_deafness_said = False
+        self._deadlines: dict[str, float] = {}
+        self._begin(options)
+
+    def _begin(self, options: Options) -> None:
+        """What belongs to a session, anew."""
+        self._options = options
         self._response = Response()
         self._playback = Playback()
-        self._handoff = Handoff(replaces_active=options.replaces_active_handoff)
         self._floor = Floor(speech=options.speech, quiet_s=options.quiet_ms / 1000)
-        self._floor_deadline: float | None = None
-        self._spoken_for: Reason | None = None
-        """Why the voice was last asked to speak."""
+        self._denied_until = 0.0
 
     @property
     def state(self) -> State:
         """Where it stands."""
-        return self._state
+        match self._link.state:
+            case LinkState.CONNECTING:
+                return State.CONNECTING
+            case LinkState.LIVE | LinkState.ROTATING | LinkState.REPLACING:
+                return State.LIVE
+            case LinkState.LOST | LinkState.REOPENING | LinkState.REPLACING_LOST:
+                return State.RECONNECTING
+            case LinkState.CLOSED:
+                return State.CLOSED
+        assert_never(self._link.state)
+
+    @property
+    def options(self) -> Options:
+        """What was chosen about it."""
+        return self._options
+
+    @property
+    def is_muted(self) -> bool:
+        """Whether the microphone is switched off."""
+        return self._muted_at is not None
 
     def activity(self, now: float) -> Activity:
         """What goes on now."""
@@ -87,6 +155,7 @@ class Conversation:
             answering=not self._response.is_idle,
             waiting=self._floor.waiting,
             speaking=self._floor.user_speaking or self._playback.ends_at > now,
+            reconnecting=self.state is State.RECONNECTING,
         )
 
     def status(self, now: float) -> str:
@@ -101,218 +170,604 @@ class Conversation:
             now: Monotonic seconds; never less than at the call before.
 
         Raises:
-            LocalProtocolError: An opening was reported twice; nothing has changed.
+            LocalProtocolError: An opening was reported that nobody waits for, or a replacement was asked for where
+                there is nothing to replace; nothing has changed.
         """
-        match event:
-            case events.AudioReceived():
-                return self._audio_received(event, now)
-            case events.AudioCaptured():
-                return [SendAudio()] if self._state is State.LIVE else []
-            case events.TransportOpened() | events.OpenFailed():
-                return self._opened(event)
-            case _:
-                pass
-        if self._state is not State.LIVE:
+        kind = type(event)
+        if kind is events.AudioCaptured:
+            return self._captured(now)
+        link = self._link
+        if not link.has_way and kind not in _WITHOUT_A_CONVERSATION and link.state in _NO_CONVERSATION:
             # What is still on its way when a conversation ends has nowhere to go.
             return []
-        effects = self._live(event, now)
-        return [*effects, *self._settle(now)] if self._is_live() else effects
+        effects = _HANDLERS[kind](self, event, now)
+        if link.is_over:
+            return effects
+        effects += self._settle(now)
+        return effects if link.has_way else self._held(effects)
 
-    def _is_live(self) -> bool:
-        return self._state is State.LIVE
+    # The way to the server
 
-    def _opened(self, event: events.TransportOpened | events.OpenFailed) -> list[Effect]:
-        if self._state is not State.CONNECTING:
-            raise LocalProtocolError(
-                f"expected an opening once, while connecting; got {event} while {self._state.value}"
-            )
-        if isinstance(event, events.OpenFailed):
-            self._state = State.CLOSED
-            return [Show(event=screen.ConversationFailed(message=event.message))]
-        self._state = State.LIVE
-        return [Configure(), Show(event=screen.ConversationStarted())]
+    def _opened(self, _: events.TransportOpened, now: float) -> list[Effect]:
+        meaning, planned = self._link.opened(now)
+        self._is_deafness_said = False
+        match meaning:
+            case Opening.STARTED:
+                started = [TakeTransport(), Configure(), Show(event=screen.ConversationStarted())]
+                return [*started, BriefAgent(by_voice=True), *planned]
+            case Opening.REPLACED:
+                return [*self._replaced(), *planned]
+            case Opening.ROTATED:
+                # The old session is left in order: what waits for an answer in it is told that none comes there.
+                answers = [*self._handoff.session_ending(), *self._approval.session_ending()]
+                return [*answers, TakeTransport(), *self._restored(now), *planned]
+            case Opening.RESTORED:
+                shown = Show(event=screen.ConversationReconnected(state_restored=True))
+                if self._options.session_outlives_way:
+                    return [TakeTransport(), *map(_send, self._link.release()), shown, *planned]
+                return [TakeTransport(), *self._restored(now), shown, *planned]
+        assert_never(meaning)
+
+    def _replaced(self) -> list[Effect]:
+        answers = [*self._handoff.session_ending(), *self._approval.session_ending()]
+        timers = [CancelTimer(name=name) for name in self._forget_timers()]
+        closed = screen.ConversationClosed(reason=screen.CloseReason.REQUESTED, replaced=True)
+        options, self._next_options = self._next_options, None
+        if options is None:
+            raise AssertionError("whoever asked for a replacement gave its options")
+        self._transcript.cleared()
+        self._unnamed.transport_lost()
+        self._handoff.replaced(options)
+        self._begin(options)
+        return [
+            *answers,
+            *timers,
+            Show(event=closed),
+            BriefAgent(by_voice=False),
+            TakeTransport(),
+            Configure(),
+            Show(event=screen.ConversationStarted()),
+            BriefAgent(by_voice=True),
+        ]
+
+    def _restored(self, now: float) -> list[Effect]:
+        """A new session is told what the one before knew."""
+        said = self._transcript.account(leaving_out=self._link.held_texts)
+        working = self._handoff.status(now) if not self._handoff.is_idle else None
+        account = account_of(said, working)
+        effects: list[Effect] = [Configure()]
+        if account:
+            effects.append(_send(intents.AddText(role="developer", text=account)))
+        effects += map(_send, self._link.release())
+        self._session_lost(now)
+        return effects
+
+    def _session_lost(self, now: float) -> None:
+        """The session is gone, and with it its ids, its response and its calls."""
+        self._transcript.transport_lost()
+        self._playback.session_lost()
+        self._response = Response()
+        self._floor.transport_lost(now)
+        self._unnamed.transport_lost()
+        self._handoff.session_lost()
+
+    def _open_failed(self, event: events.OpenFailed, now: float) -> list[Effect]:
+        verdict = self._link.open_failed(
+            event.message, is_final=event.is_final, is_over=event.is_over, chance=event.chance, now=now
+        )
+        if verdict.ends is None and verdict.message is not None:
+            # A conversation that never began, or one that was to take the place of this one.
+            self._next_options = None
+            failed = Show(event=screen.ConversationFailed(message=verdict.message, went_on=not self._link.is_over))
+            return [failed, *verdict.effects]
+        return self._judged(verdict)
+
+    def _transport_closed(self, event: events.TransportClosed, now: float) -> list[Effect]:
+        verdict = self._link.closed(event.message, code=event.code, chance=event.chance, now=now)
+        return self._lost(verdict, event.unsent, now)
+
+    def _transport_failed(self, event: events.TransportFailed, now: float) -> list[Effect]:
+        verdict = self._link.failed(event.message, is_final=event.is_final, chance=event.chance, now=now)
+        return self._lost(verdict, event.unsent, now)
+
+    def _lost(self, verdict: Verdict, unsent: tuple[intents.Intent, ...], now: float) -> list[Effect]:
+        if verdict.ends is None and not self._link.has_way:
+            self._link.hold(unsent)
+            if not self._options.session_outlives_way:
+                self._session_lost(now)
+                return [*verdict.effects, CancelTimer(name=RESPONSE_TIMER), *self._approval.transport_lost(now)]
+        return self._judged(verdict)
+
+    def _judged(self, verdict: Verdict) -> list[Effect]:
+        if verdict.ends is None:
+            return list(verdict.effects)
+        return [*verdict.effects, *self._close(verdict.ends, verdict.message)]
+
+    def _stop_requested(self, _: events.StopRequested, now: float) -> list[Effect]:
+        held = self._floor.flush()
+        last = [] if held is None else [self._progress(held)]
+        answers = [*last, *self._handoff.session_ending(), *self._approval.session_ending()]
+        return [*answers, CloseTransport(), *self._close(screen.CloseReason.REQUESTED, None)]
+
+    def _close(self, reason: screen.CloseReason, message: str | None) -> list[Effect]:
+        """The end of the conversation: the only one."""
+        self._link.ended()
+        effects: list[Effect] = []
+        if reason is screen.CloseReason.ERROR and message is not None:
+            effects.append(Show(event=screen.ConversationFailed(message=message)))
+        timers = [CancelTimer(name=name) for name in (RESPONSE_TIMER, STOP_TIMER, RETRY_TIMER, ROTATION_TIMER)]
+        timers += [CancelTimer(name=name) for name in self._forget_timers()]
+        detail = message if reason is screen.CloseReason.TRANSPORT_CLOSED else None
+        closed = Show(event=screen.ConversationClosed(reason=reason, detail=detail))
+        return [*effects, *timers, BriefAgent(by_voice=False), closed]
+
+    def _replacement_requested(self, event: events.ReplacementRequested, _: float) -> list[Effect]:
+        effects = self._link.replacement_asked()
+        self._next_options = event.options
+        return effects
+
+    def _held(self, effects: list[Effect]) -> list[Effect]:
+        """Without a way nothing can be said; it is kept."""
+        self._link.hold(effect.intent for effect in effects if type(effect) is Send)
+        return [effect for effect in effects if type(effect) is not Send]
+
+    # Sound
+
+    def _captured(self, now: float) -> list[Effect]:
+        if not self._link.has_way:
+            if self._link.state in _NO_CONVERSATION or self._is_deafness_said:
+                return []
+            self._is_deafness_said = True
+            message = "there is no connection at the moment: what you say is not heard until it is back"
+            return [Show(event=screen.Warned(message=message))]
+        if self._muted_at is None:
+            return [_SEND_AUDIO]
+        return [_SEND_SILENCE] if now - self._muted_at < MUTE_TAIL_S else []
 
     def _audio_received(self, event: events.AudioReceived, now: float) -> list[Effect]:
-        if self._state is not State.LIVE:
+        return self._playback.received(event.item_id, event.duration_ms, now)
+
+    def _played(self, event: events.Played, now: float) -> list[Effect]:
+        self._playback.played(event.item_id, event.total_ms, now)
+        return []
+
+    def _mute_changed(self, event: events.MuteChanged, now: float) -> list[Effect]:
+        if event.muted == self.is_muted:
             return []
-        effects = self._playback.received(event.item_id, event.duration_ms, now)
-        # What waits for quiet has to wait longer now.
-        return [*effects, *self._settle(now)] if self._floor.waiting else effects
+        self._muted_at = now if event.muted else None
+        self._floor.muted(event.muted, now)
+        return [Show(event=screen.Muted(muted=event.muted))]
 
-    def _live(self, event: events.Event, now: float) -> list[Effect]:
-        match event:
-            case events.TransportClosed() | events.TransportFailed() | events.StopRequested():
-                return self._ending(event)
-            case events.TextTyped():
-                return self._decided(
-                    self._handoff.typed(event.text, mirrored=self._options.mirror_typed_text, now=now), now
-                )
-            case events.TaskStopRequested():
-                return self._decided(self._handoff.stop_asked(None, now), now)
-            case events.SteerFailed():
-                return self._decided(self._handoff.steer_failed(event.turn_id, event.reason), now)
-            case events.SteerMissed():
-                return self._decided(
-                    self._handoff.steer_missed(event.turn_id, event.text, by_voice=event.by_voice, now=now), now
-                )
-            case events.Played():
-                self._playback.played(event.item_id, event.total_ms, now)
-                return []
-            case events.TimerFired():
-                return self._timer_fired(event.name, now)
-            case (
-                reports.AgentMessageDelta()
-                | reports.AgentMessage()
-                | reports.AgentCommandStarted()
-                | reports.AgentCommandOutput()
-                | reports.AgentCommandEnded()
-                | reports.AgentTurnEnded()
-            ):
-                return self._reported(event, now)
-            case events.AudioReceived() | events.AudioCaptured() | events.TransportOpened() | events.OpenFailed():
-                raise AssertionError("handled before")
-            case _:
-                return self._server(event, now)
+    def _speech_started(self, _: server.InputSpeechStarted, now: float) -> list[Effect]:
+        self._floor.user_started()
+        self._transcript.began("user")
+        self._approval.said_started(now)
+        cut = self._playback.cut(now)
+        if cut or not self._response.is_idle:
+            self._floor.cut_off(now)
+        return [*cut, _SPEECH_STARTED]
 
-    def _server(self, event: server.ServerEvent, now: float) -> list[Effect]:
-        match event:
-            case server.InputSpeechStarted():
-                self._floor.user_started()
-                self._transcript.began("user")
-                return [*self._playback.cut(now), Show(event=screen.SpeechStarted())]
-            case server.InputSpeechStopped():
-                self._floor.user_stopped(now)
-                return [Show(event=screen.SpeechEnded())]
-            case server.InputTranscriptDelta(delta=delta):
-                return self._said_more("user", delta)
-            case server.InputTranscriptDone(text=text):
-                self._floor.user_transcribed(now)
-                return self._said("user", text)
-            case server.OutputTranscriptDelta(delta=delta):
-                return self._said_more("assistant", delta)
-            case server.OutputTranscriptDone(text=text):
-                return self._said("assistant", text)
-            case server.ResponseCreated(response_id=response_id):
-                self._transcript.began("assistant")
-                return self._response.created(response_id, now)
-            case server.ResponseCancelled(response_id=response_id) | server.ResponseDone(response_id=response_id):
-                self._floor.voice_stopped(now)
-                return self._response.ended(response_id, now)
-            case server.HandoffRequested(handoff_id=call_id, text=text):
-                # A repeated call is no handoff: what was said since waits for the next one.
-                said = () if self._handoff.has_claimed(call_id) else self._transcript.take(text)
-                return self._decided(self._handoff.delegated(call_id, text, said, now), now)
-            case server.NoopRequested(call_id=call_id):
-                return self._decided(self._handoff.called(call_id, output="", speak=None), now)
-            case server.ToolCalled():
-                return self._tool_called(event, now)
-            case server.ServerError():
-                return self._server_error(event, now)
-            case server.SessionUpdated() | server.ItemAdded() | server.ItemDone():
-                return []
-        assert_never(event)
+    def _speech_stopped(self, _: server.InputSpeechStopped, now: float) -> list[Effect]:
+        self._floor.user_stopped(now)
+        return [_SPEECH_ENDED]
+
+    # Words
+
+    def _user_said_more(self, event: server.InputTranscriptDelta, now: float) -> list[Effect]:
+        self._transcript.delta("user", event.delta, item_id=event.item_id, end_ms=event.end_ms)
+        shown = Show(event=screen.TranscriptDelta(speaker="user", delta=event.delta))
+        return [shown, *self._words_came(now)] if self._unnamed.deadline is not None else [shown]
+
+    def _user_said(self, event: server.InputTranscriptDone, now: float) -> list[Effect]:
+        self._floor.user_transcribed(now)
+        self._transcript.done("user", event.text, item_id=event.item_id)
+        shown = Show(event=screen.TranscriptDone(speaker="user", text=event.text))
+        return [shown, *self._approval_step(self._approval.said(event.text, now), now)]
+
+    def _voice_said_more(self, event: server.OutputTranscriptDelta, _: float) -> list[Effect]:
+        self._transcript.delta("assistant", event.delta, item_id=event.item_id)
+        return [Show(event=screen.TranscriptDelta(speaker="assistant", delta=event.delta))]
+
+    def _voice_said(self, event: server.OutputTranscriptDone, _: float) -> list[Effect]:
+        self._transcript.done("assistant", event.text, item_id=event.item_id)
+        return [Show(event=screen.TranscriptDone(speaker="assistant", text=event.text))]
+
+    def _item_added(self, event: server.ItemAdded, _: float) -> list[Effect]:
+        if event.item_id is not None:
+            self._transcript.placed(event.item_id, event.after_item_id)
+        return []
+
+    def _text_typed(self, event: events.TextTyped, now: float) -> list[Effect]:
+        if event.text.strip():
+            self._transcript.typed(event.text)
+        return self._decided(self._handoff.typed(event.text, mirrored=self._options.mirror_typed_text, now=now), now)
+
+    def _text_appended(self, event: events.TextAppended, _: float) -> list[Effect]:
+        if event.role == "user" and event.text.strip():
+            self._transcript.typed(event.text)
+        return [_send(intents.AddText(role=event.role, text=event.text))]
+
+    def _speech_appended(self, event: events.SpeechAppended, now: float) -> list[Effect]:
+        if not event.text.strip():
+            return []
+        said = _send(intents.SpeakText(text=event.text))
+        if not self._options.creates_responses:
+            return [said]
+        return [said, *self._offered(News(reason=Reason.ASKED, about=_CLIENT_SPEECH, text=event.text), now)]
+
+    def _instructions_changed(self, event: events.InstructionsChanged, _: float) -> list[Effect]:
+        changed = intents.ChangeInstructions(instructions=event.instructions)
+        if self._link.has_way:
+            self._link.sent(changed)
+        return [_send(changed)]
+
+    # Responses
+
+    def _response_created(self, event: server.ResponseCreated, now: float) -> list[Effect]:
+        self._transcript.began("assistant")
+        if any(news.reason is Reason.QUESTION for news in self._floor.saying):
+            self._approval.asked(now)
+        return self._response.created(event.response_id, now)
+
+    def _response_ended(self, event: server.ResponseCancelled | server.ResponseDone, now: float) -> list[Effect]:
+        self._floor.voice_stopped(now)
+        return self._response.ended(event.response_id, now)
+
+    # What the voice hands over, and its tools
+
+    def _handoff_requested(self, event: server.HandoffRequested, now: float) -> list[Effect]:
+        if self._options.names_requests or event.text.strip():
+            return self._delegated(event, now)
+        self._unnamed.wait(event, now)
+        return self._words_came(now)
+
+    def _words_came(self, now: float) -> list[Effect]:
+        effects: list[Effect] = []
+        for delegation in self._unnamed.due(self._transcript.heard_until_ms, now):
+            effects += self._delegated(delegation, now)
+        return effects
+
+    def _delegated(self, event: server.HandoffRequested, now: float) -> list[Effect]:
+        # A repeated call is no handoff: what was said since waits for the next one.
+        is_repeated = self._handoff.has_claimed(event.handoff_id)
+        said = () if is_repeated else self._transcript.take(event.text, until_ms=event.offset_ms)
+        return self._decided(self._handoff.delegated(event.handoff_id, event.text, said, now), now)
+
+    def _noop_requested(self, event: server.NoopRequested, now: float) -> list[Effect]:
+        return self._decided(self._handoff.called(event.call_id, output="", speak=None), now)
 
     def _tool_called(self, call: server.ToolCalled, now: float) -> list[Effect]:
         match call.name:
             case "agent_status":
+                self._floor.news_came(now)
                 return self._decided(self._handoff.status_asked(call.call_id, now), now)
             case "stop_agent":
                 return self._decided(self._handoff.stop_asked(call.call_id, now), now)
+            case "answer_approval":
+                return self._approval_answered_by_voice(call, now)
+            case "set_updates":
+                return self._updates_asked(call, now)
             case name:
                 answer = f"There is no tool named {name}."
                 return self._decided(self._handoff.called(call.call_id, output=answer, speak=Reason.ASKED), now)
 
-    def _server_error(self, error: server.ServerError, now: float) -> list[Effect]:
-        remedy = remedy_for(error.code, error.message)
+    def _updates_asked(self, call: server.ToolCalled, now: float) -> list[Effect]:
+        level = _decode_level(call.arguments)
+        if level is None:
+            answer = f"There is no such level of updates. Choose one of: {', '.join(LEVELS)}."
+            return self._decided(self._handoff.called(call.call_id, output=answer, speak=Reason.ASKED), now)
+        answer = f"From now on the level of updates is: {level.value}."
+        decision = self._handoff.called(call.call_id, output=answer, speak=Reason.ASKED)
+        return [*self._updates_set(level), *self._decided(decision, now)]
+
+    def _updates_chosen(self, event: events.UpdatesChosen, _: float) -> list[Effect]:
+        return self._updates_set(event.level)
+
+    def _updates_set(self, level: Speech) -> list[Effect]:
+        if level is self._floor.speech:
+            return []
+        self._floor.set_speech(level)
+        return [Show(event=screen.UpdatesSet(level=level.value))]
+
+    def _task_stop_requested(self, _: events.TaskStopRequested, now: float) -> list[Effect]:
+        return self._decided(self._handoff.stop_asked(None, now), now)
+
+    def _steer_failed(self, event: events.SteerFailed, now: float) -> list[Effect]:
+        return self._decided(self._handoff.steer_failed(event.turn_id, event.reason), now)
+
+    def _steer_missed(self, event: events.SteerMissed, now: float) -> list[Effect]:
+        decision = self._handoff.steer_missed(event.turn_id, event.text, by_voice=event.by_voice, now=now)
+        return self._decided(decision, now)
+
+    # What the agent reports
+
+    def _agent_said(self, report: reports.AgentMessage, now: float) -> list[Effect]:
+        if report.text.strip():
+            self._transcript.reported(report.text)
+            self._floor.news_came(now)
+        before = self._passed_on() if report.phase is reports.Phase.FINAL else []
+        decision = self._handoff.message(report.turn_id, report.text, report.phase)
+        return [Show(event=report), *before, *self._decided(decision, now)]
+
+    def _turn_ended(self, report: reports.AgentTurnEnded, now: float) -> list[Effect]:
+        effects: list[Effect] = [Show(event=report), *self._passed_on()]
+        effects += self._approval_step(self._approval.turn_ended(report.turn_id), now)
+        decision = self._handoff.ended(report.turn_id, report.outcome, report.error, now)
+        return [*effects, *self._decided(decision, now)]
+
+    def _shown(self, report: reports.AgentReport, _: float) -> list[Effect]:
+        return [Show(event=report)]
+
+    def _passed_on(self) -> list[Effect]:
+        """What is held back of the agent's progress goes out before anything that comes after it."""
+        held = self._floor.flush()
+        return [] if held is None else [self._progress(held)]
+
+    def _progress(self, text: str) -> Effect:
+        return _send(self._handoff.report(text, reports.Phase.COMMENTARY))
+
+    # Permission
+
+    def _approval_requested(self, report: reports.AgentApprovalRequested, now: float) -> list[Effect]:
+        self._floor.news_came(now)
+        step = self._approval.requested(report, now)
+        return [Show(event=report), *self._passed_on(), *self._approval_step(step, now)]
+
+    def _approval_withdrawn(self, report: reports.AgentApprovalWithdrawn, now: float) -> list[Effect]:
+        return [Show(event=report), *self._approval_step(self._approval.withdrawn(report.approval_id), now)]
+
+    def _approval_answered(self, event: events.ApprovalAnswered, now: float) -> list[Effect]:
+        step = self._approval.answered_by_hand(event.approval_id, event.approved, now)
+        return self._approval_step(step, now)
+
+    # Errors and time
+
+    def _server_failed(self, error: server.ServerError, now: float) -> list[Effect]:
+        remedy = Remedy.END if self._options.fatal_errors else remedy_for(error.code, error.message)
         match remedy:
             case Remedy.DEFER:
                 return self._refused(now)
+            case Remedy.PAUSE:
+                self._denied_until = now + DENIED_PAUSE_S
+                warned = Show(event=screen.Warned(message=error.message))
+                return [warned, *self._denied(now)]
             case Remedy.WARN:
                 return [Show(event=screen.Warned(message=error.message))]
+            case Remedy.REOPEN:
+                verdict = self._link.failed(error.message, is_final=False, chance=0.5, now=now)
+                return self._lost(verdict, (), now)
             case Remedy.END:
-                failed = Show(event=screen.ConversationFailed(message=error.message))
-                return [failed, CloseTransport(), *self._closed(screen.CloseReason.ERROR)]
+                return [CloseTransport(), *self._close(screen.CloseReason.ERROR, error.message)]
         assert_never(remedy)
-
-    def _reported(self, report: reports.AgentReport, now: float) -> list[Effect]:
-        shown = Show(event=report)
-        match report:
-            case reports.AgentMessage(turn_id=turn_id, text=text, phase=phase):
-                return [shown, *self._decided(self._handoff.message(turn_id, text, phase), now)]
-            case reports.AgentTurnEnded(turn_id=turn_id, outcome=outcome, error=error):
-                return [shown, *self._decided(self._handoff.ended(turn_id, outcome, error, now), now)]
-            case _:
-                return [shown]
-
-    def _timer_fired(self, name: str, now: float) -> list[Effect]:
-        if name == RESPONSE_TIMER:
-            return self._response.expired(now)
-        if name == STOP_TIMER:
-            return self._decided(self._handoff.overdue(now), now)
-        if name == FLOOR_TIMER:
-            self._floor_deadline = None
-            return []
-        raise LocalProtocolError(f"expected a timer that was set, got {name!r}")
-
-    def _ending(self, event: events.TransportClosed | events.TransportFailed | events.StopRequested) -> list[Effect]:
-        match event:
-            case events.StopRequested():
-                answers = self._handoff.session_ending()
-                return [*answers, CloseTransport(), *self._closed(screen.CloseReason.REQUESTED)]
-            case events.TransportClosed(message=message):
-                return self._closed(screen.CloseReason.TRANSPORT_CLOSED, detail=message)
-            case events.TransportFailed(message=message):
-                failed = Show(event=screen.ConversationFailed(message=message))
-                return [failed, *self._closed(screen.CloseReason.ERROR)]
-        assert_never(event)
-
-    def _closed(self, reason: screen.CloseReason, *, detail: str | None = None) -> list[Effect]:
-        self._state = State.CLOSED
-        timers = (RESPONSE_TIMER, STOP_TIMER, FLOOR_TIMER)
-        return [
-            *(CancelTimer(name=name) for name in timers),
-            Show(event=screen.ConversationClosed(reason=reason, detail=detail)),
-        ]
-
-    def _said_more(self, speaker: screen.Speaker, delta: str) -> list[Effect]:
-        self._transcript.delta(speaker, delta)
-        return [Show(event=screen.TranscriptDelta(speaker=speaker, delta=delta))]
-
-    def _said(self, speaker: screen.Speaker, text: str) -> list[Effect]:
-        self._transcript.done(speaker, text)
-        return [Show(event=screen.TranscriptDone(speaker=speaker, text=text))]
-
-    def _decided(self, decision: Decision, now: float) -> list[Effect]:
-        effects: Iterable[Effect] = decision.effects
-        if decision.speak is None or not self._options.creates_responses:
-            return list(effects)
-        if self._floor.offer(decision.speak):
-            return [*effects, *self._speak(decision.speak, now)]
-        return list(effects)
-
-    def _speak(self, reason: Reason | None, now: float) -> list[Effect]:
-        self._spoken_for = reason
-        self._floor.spoken()
-        return self._response.want(now)
 
     def _refused(self, now: float) -> list[Effect]:
         """The response that we asked for was not begun, so what it was for is still to be said."""
         effects = self._response.refused(now)
-        return [*effects, *self._decided(Decision(speak=self._spoken_for), now)]
+        said = self._floor.saying
+        if self._floor.speech is Speech.IMMEDIATE or any(news.reason is Reason.ASKED for news in said):
+            # Somebody waits for it: as soon as the other response is over.
+            return [*effects, *self._response.want(now)]
+        self._floor.refused(now)
+        return effects
+
+    def _denied(self, now: float) -> list[Effect]:
+        self._floor.refused(now)
+        return self._response.denied()
+
+    def _timer_fired(self, event: events.TimerFired, now: float) -> list[Effect]:
+        name = event.name
+        self._deadlines.pop(name, None)
+        match name:
+            case _ if name == RESPONSE_TIMER:
+                return self._response.expired(now)
+            case _ if name == STOP_TIMER:
+                return self._decided(self._handoff.overdue(now), now)
+            case _ if name == RETRY_TIMER:
+                return self._link.retry_due()
+            case _ if name == ROTATION_TIMER:
+                return self._link.rotation_due(now, quiet_at=self._quiet_at())
+            case _ if name == APPROVAL_TIMER:
+                return self._approval_step(self._approval.expired(now), now)
+            case _ if name == WORDS_TIMER:
+                return self._words_came(now)
+            case _ if name == PROGRESS_TIMER:
+                released = self._floor.release(now)
+                return [] if released is None else [self._progress(released)]
+            case _ if name == HEARTBEAT_TIMER:
+                return self._heartbeat(now)
+            case _ if name == FLOOR_TIMER:
+                return []
+            case _:
+                raise LocalProtocolError(f"expected a timer that was set, got {name!r}")
+
+    def _heartbeat(self, now: float) -> list[Effect]:
+        turn_id = self._floor.heartbeat(now)
+        if turn_id is None:
+            return []
+        status = self._handoff.status(now)
+        report = _send(self._handoff.report(status, reports.Phase.COMMENTARY))
+        return [report, *self._offered(News(reason=Reason.HEARTBEAT, about=turn_id, text=status), now)]
+
+    # Speaking
+
+    def _decided(self, decision: Decision, now: float) -> list[Effect]:
+        for turn_id in decision.ended:
+            self._floor.work_ended(turn_id)
+        if decision.started is not None:
+            self._floor.work_started(decision.started, now)
+        effects = list(decision.effects)
+        if decision.progress is not None:
+            passed_on = self._floor.report(decision.progress, now)
+            if passed_on is not None:
+                effects.append(self._progress(passed_on))
+        if decision.news is not None:
+            effects += self._offered(decision.news, now)
+        return effects
+
+    def _offered(self, news: News, now: float) -> list[Effect]:
+        options = self._options
+        if not options.creates_responses and (not options.speaks_by_channel or news.reason is Reason.ASKED):
+            # The voice decides itself what it says of what it knows.
+            return []
+        if not self._floor.offer(news, now):
+            return []
+        return self._speak((news,), now)
+
+    def _speak(self, news: tuple[News, ...], now: float) -> list[Effect]:
+        self._floor.said(news, now)
+        if self._options.creates_responses:
+            return self._response.want(now)
+        text = "\n\n".join(each.text for each in news if each.text)
+        return [_send(intents.SpeakText(text=text))] if text else []
+
+    def _heard(self, now: float) -> None:
+        """What was being said has been heard, where that is so."""
+        if self._floor.saying and self._response.is_idle and self._playback.ends_at <= now:
+            if any(news.reason is Reason.QUESTION for news in self._floor.saying):
+                self._approval.asked(now)
+            self._floor.heard()
+
+    def _quiet_at(self) -> float | None:
+        if not self._response.is_idle:
+            return None
+        return self._floor.quiet_at(self._playback.ends_at)
 
     def _settle(self, now: float) -> list[Effect]:
-        """Let what waits be said when the floor is free, or come back when it will be."""
-        if not self._floor.waiting or not self._response.is_idle:
-            return self._arm(None)
-        free_at = self._floor.free_at(self._playback.ends_at)
-        if free_at is None or free_at > now:
-            return self._arm(free_at)
-        return [*self._arm(None), *self._speak(self._floor.reason, now)]
+        """Let what waits be said when the floor is free, or come back when something will be due."""
+        floor = self._floor
+        if floor.saying:
+            self._heard(now)
+        effects: list[Effect] = []
+        free_at: float | None = None
+        if floor.waiting and self._link.has_way and self._response.is_idle:
+            free_at = floor.free_at(self._playback.ends_at)
+            if free_at is not None:
+                free_at = max(free_at, self._denied_until)
+                if free_at <= now:
+                    free_at = None
+                    effects += self._speak(floor.take(now), now)
+        deadlines = self._deadlines
+        for name, deadline in (
+            (FLOOR_TIMER, free_at),
+            (PROGRESS_TIMER, floor.held_until),
+            (HEARTBEAT_TIMER, floor.heartbeat_at),
+            (APPROVAL_TIMER, self._approval.deadline),
+            (WORDS_TIMER, self._unnamed.deadline),
+        ):
+            if deadlines.get(name) == deadline:
+                continue
+            if deadline is None:
+                del deadlines[name]
+                effects.append(CancelTimer(name=name))
+            else:
+                deadlines[name] = deadline
+                effects.append(SetTimer(name=name, deadline=deadline))
+        return effects
 
-    def _arm(self, deadline: float | None) -> list[Effect]:
-        if deadline == self._floor_deadline:
-            return []
-        self._floor_deadline = deadline
-        if deadline is None:
-            return [CancelTimer(name=FLOOR_TIMER)]
-        return [SetTimer(name=FLOOR_TIMER, deadline=deadline)]
+    def _forget_timers(self) -> list[str]:
+        names = list(self._deadlines)
+        self._deadlines.clear()
+        return names
+
+    def _approval_step(self, step: Step, now: float) -> list[Effect]:
+        effects = list(step.effects)
+        for approval_id in step.settled:
+            self._floor.forget(approval_id)
+        if step.ask is not None:
+            effects += self._offered(step.ask, now)
+        return effects
+
+    def _approval_answered_by_voice(self, call: server.ToolCalled, now: float) -> list[Effect]:
+        raise NotImplementedError
+
+
+LEVELS: Final[tuple[str, ...]] = tuple(level.value for level in Speech if level is not Speech.IMMEDIATE)
+"""The levels of updates that the user may choose."""
+
+_SPEECH_STARTED: Final[Effect] = Show(event=screen.SpeechStarted())
+_SPEECH_ENDED: Final[Effect] = Show(event=screen.SpeechEnded())
+_NO_CONVERSATION: Final = frozenset({LinkState.CONNECTING, LinkState.CLOSED})
+
+
+def _send(intent: intents.Intent) -> Effect:
+    return Send(intent=intent)
+
+
+class _Level(msgspec.Struct, gc=False):
+    level: str = ""
+
+
+def _decode_level(arguments: str) -> Speech | None:
+    try:
+        level = msgspec.json.decode(arguments, type=_Level).level
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    return Speech(level) if level in LEVELS else None
+
+
+_E = TypeVar("_E", bound=msgspec.Struct)
+# A handler takes the kind of event that its row stands for: `_row` checks that, the type of a table cannot say it.
+_Handler: TypeAlias = "Callable[[Conversation, Any, float], list[Effect]]"
+
+
+def _row(
+    kind: type[_E], handler: Callable[[Conversation, _E, float], list[Effect]]
+) -> tuple[type[msgspec.Struct], _Handler]:
+    return kind, handler
+
+
+def _nothing(_conversation: Conversation, _event: msgspec.Struct, _now: float) -> list[Effect]:
+    return []
+
+
+_C: TypeAlias = Conversation
+_HANDLERS: Final[dict[type[msgspec.Struct], _Handler]] = dict(
+    (
+        _row(events.TransportOpened, _C._opened),
+        _row(events.OpenFailed, _C._open_failed),
+        _row(events.TransportClosed, _C._transport_closed),
+        _row(events.TransportFailed, _C._transport_failed),
+        _row(events.ReplacementRequested, _C._replacement_requested),
+        _row(events.StopRequested, _C._stop_requested),
+        _row(events.AudioReceived, _C._audio_received),
+        _row(events.Played, _C._played),
+        _row(events.MuteChanged, _C._mute_changed),
+        _row(events.TextTyped, _C._text_typed),
+        _row(events.TextAppended, _C._text_appended),
+        _row(events.SpeechAppended, _C._speech_appended),
+        _row(events.InstructionsChanged, _C._instructions_changed),
+        _row(events.UpdatesChosen, _C._updates_chosen),
+        _row(events.ApprovalAnswered, _C._approval_answered),
+        _row(events.TaskStopRequested, _C._task_stop_requested),
+        _row(events.SteerFailed, _C._steer_failed),
+        _row(events.SteerMissed, _C._steer_missed),
+        _row(events.TimerFired, _C._timer_fired),
+        _row(server.SessionUpdated, _nothing),
+        _row(server.InputSpeechStarted, _C._speech_started),
+        _row(server.InputSpeechStopped, _C._speech_stopped),
+        _row(server.InputTranscriptDelta, _C._user_said_more),
+        _row(server.InputTranscriptDone, _C._user_said),
+        _row(server.OutputTranscriptDelta, _C._voice_said_more),
+        _row(server.OutputTranscriptDone, _C._voice_said),
+        _row(server.ItemAdded, _C._item_added),
+        _row(server.ItemDone, _nothing),
+        _row(server.ResponseCreated, _C._response_created),
+        _row(server.ResponseCancelled, _C._response_ended),
+        _row(server.ResponseDone, _C._response_ended),
+        _row(server.HandoffRequested, _C._handoff_requested),
+        _row(server.NoopRequested, _C._noop_requested),
+        _row(server.ToolCalled, _C._tool_called),
+        _row(server.ServerError, _C._server_failed),
+        _row(reports.AgentMessageDelta, _C._shown),
+        _row(reports.AgentMessage, _C._agent_said),
+        _row(reports.AgentCommandStarted, _C._shown),
+        _row(reports.AgentCommandOutput, _C._shown),
+        _row(reports.AgentCommandEnded, _C._shown),
+        _row(reports.AgentApprovalRequested, _C._approval_requested),
+        _row(reports.AgentApprovalWithdrawn, _C._approval_withdrawn),
+        _row(reports.AgentTurnEnded, _C._turn_ended),
+    )
+)
+"""Which method takes which event. Microphone audio, of which there is most, does not come this way."""
+_WITHOUT_A_CONVERSATION: Final = frozenset({events.TransportOpened, events.OpenFailed, events.ReplacementRequested})
+"""What means something also before the conversation has begun, or after its end: if only that it is a bug."""

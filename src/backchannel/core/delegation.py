@@ -7,14 +7,29 @@ transcript keeps its tail. Lengths are counted after escaping and no entity is c
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
-__all__ = ["BYTES_PER_TOKEN", "MAX_ENVELOPE_TOKENS", "MIN_INPUT_TOKENS", "parse_delegation", "render_delegation"]
+__all__ = [
+    "BYTES_PER_TOKEN",
+    "MAX_ENVELOPE_TOKENS",
+    "MIN_INPUT_TOKENS",
+    "is_for_later",
+    "parse_delegation",
+    "render_delegation",
+]
 
 BYTES_PER_TOKEN: Final = 4
 MAX_ENVELOPE_TOKENS: Final = 8192
 MIN_INPUT_TOKENS: Final = 2048
 
+_LATER: Final = re.compile(
+    r"\W*(?:(?:and|then|okay|ok|please)\W+)*"
+    r"(?:after (?:this|that|it)\b|after (?:this|that|the) (?:task|one|run|job)\b|afterwards?\b"
+    r"|(?:when|once|as soon as) (?:you are|you're|youre|that is|that's|it is|it's|this is)\s+(?:done|finished|through)\b"
+    r"|(?:when|once) (?:this|that|it) (?:finishes|ends|is over)\b|next,|as the next (?:thing|task)\b)",
+    re.IGNORECASE,
+)
 _OPEN: Final = "<realtime_delegation>\n"
 _CLOSE: Final = "</realtime_delegation>"
 _INPUT_CUT: Final = "… input truncated …"
@@ -48,6 +63,11 @@ def parse_delegation(text: str) -> str:
         return text
     request, is_whole, _ = text.partition("<input>")[2].partition("</input>")
     return _unescape(request) if is_whole else text
+
+
+def is_for_later(words: str) -> bool:
+    """Whether a request says, at its beginning, that it is to be done after what is being done now."""
+    return _LATER.match(words) is not None
 
 
 def _frame(request: str, said: str) -> str:

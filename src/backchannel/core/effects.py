@@ -27,14 +27,22 @@ __all__ = [
     "StartTurn",
     "SteerTurn",
     "StopPlayback",
+    "TakeTransport",
 ]
 
 
-class OpenTransport(msgspec.Struct, frozen=True, kw_only=True, tag="open_transport"):
+class OpenTransport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="open_transport"):
     """Open another way to the realtime server, and say `TransportOpened` or `OpenFailed`.
 
-    The one that is open, if any, stays in use until the other has opened, and is then closed.
+    The one that is open, if any, stays in use until `TakeTransport`. An opening that is still under way is given up.
     """
+
+    replaces: bool = False
+    """Whether it is for the conversation that is to take the place of this one."""
+
+
+class TakeTransport(msgspec.Struct, frozen=True, kw_only=True, tag="take_transport"):
+    """From here on use the way that has just opened; the one before, if any, is closed when all is sent on it."""
 
 
 class Configure(msgspec.Struct, frozen=True, kw_only=True, tag="configure"):
@@ -129,6 +137,7 @@ class CloseTransport(msgspec.Struct, frozen=True, kw_only=True, tag="close_trans
 
 Effect: TypeAlias = (
     OpenTransport
+    | TakeTransport
     | Configure
     | Send
     | SendAudio

@@ -42,7 +42,7 @@ __all__ = [
 
 
 class TransportOpened(msgspec.Struct, frozen=True, kw_only=True, tag="transport_opened"):
-    """The way to the realtime server is open; from now on it is the one that is spoken on."""
+    """The way to the realtime server that was being opened is open."""
 
 
 class OpenFailed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="open_failed"):
@@ -50,7 +50,9 @@ class OpenFailed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
 
     message: str
     is_final: bool = False
-    """Whether trying again would give the same: who we are is refused, the call is over, the configuration is wrong."""
+    """Whether trying again would give the same: who we are is refused, or the configuration is wrong."""
+    is_over: bool = False
+    """Whether the call whose session was to be joined is over."""
     chance: float = 0.5
     """From 0 up to 1, drawn by the shell: spreads the further tries of many clients."""
 

@@ -7,7 +7,12 @@ start when it has ended.
 
 Every call id is claimed once (the last `REMEMBERED_CALLS` are remembered) and answered exactly once, in every ending:
 the agent finished, said nothing, failed or was stopped, or did not stop in time; the request was empty; the session
-ends. In dialects where calls are not answered the dialect has no words for these intents.
+ends. In dialects where calls are not answered the dialect has no words for these intents. When the session is lost with
+its connection, its calls are void: nobody is left to hear an answer, and the results reach the next session as news.
+
+A request that says itself that it is for later ("after this, run the linter") waits like one that comes while the task
+is stopping. Where the client manages handoffs (`client_managed_handoffs`) it tells the voice what comes of them, so
+nothing of it is said here but the answer to a call that changed the running task.
 
 The table says how the state moves; what is sent at each step is in the methods.
 
@@ -21,19 +26,30 @@ import dataclasses
 import enum
 from typing import TYPE_CHECKING, Final, assert_never
 
-from backchannel.core.delegation import parse_delegation, render_delegation
+from backchannel.core.delegation import is_for_later, parse_delegation, render_delegation
 from backchannel.core.effects import CancelTimer, Effect, InterruptTurn, Send, SetTimer, Show, StartTurn, SteerTurn
-from backchannel.core.floor import Reason
+from backchannel.core.floor import News, Reason, Speech
 from backchannel.core.reports import Outcome, Phase
-from backchannel.core.screen import StatusAnswered, TaskEnded, TaskStarted, TaskSteered, TaskStopping, TypedText, Warned
+from backchannel.core.screen import (
+    StatusAnswered,
+    TaskEnded,
+    TaskQueued,
+    TaskStarted,
+    TaskSteered,
+    TaskStopping,
+    TypedText,
+    Warned,
+)
 from backchannel.wire.realtime import intents
 
 if TYPE_CHECKING:
+    from backchannel.core.options import Options
     from backchannel.core.transcript import Utterance
 
 __all__ = ["REMEMBERED_CALLS", "STOP_DEADLINE_S", "TIMER", "TRANSITIONS", "Decision", "Handoff", "Input", "State"]
 
 REMEMBERED_CALLS: Final = 1024
+_REMEMBERED_TURNS: Final = 64
 STOP_DEADLINE_S: Final = 10.0
 """How long a stopped task may take to end. Agents give their children 2 s between asking and killing."""
 TIMER: Final = "stop"
@@ -46,6 +62,7 @@ INTERRUPTED: Final = "The task was stopped before it was finished."
 STOPPED: Final = "The task was stopped before it was finished, as asked."
 STOPPED_ANSWER: Final = "The task is stopped."
 NOTHING_TO_STOP: Final = "No task is running, so there was nothing to stop."
+QUEUED: Final = "This is kept and will be started when the running task is done."
 EMPTY: Final = "There was no request in this. Ask the user what to do."
 SESSION_ENDS: Final = "The conversation ends before the task does."
 STOP_OVERDUE: Final = "The task did not stop in time and was given up."
@@ -92,10 +109,17 @@ TRANSITIONS: Final[dict[State, dict[Input, State]]] = {
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What a machine wants done, and why the voice should speak of it."""
+    """What the machine wants done, and what the voice should say of it."""
 
     effects: tuple[Effect, ...] = ()
-    speak: Reason | None = None
+    progress: str | None = None
+    """What the agent said on its way, to be passed on when it is time."""
+    news: News | None = None
+    """What the voice should speak of."""
+    started: str | None = None
+    """The turn that has begun."""
+    ended: tuple[str, ...] = ()
+    """The turns that are over."""
 
 
 _NOTHING: Final = Decision()
@@ -129,20 +153,15 @@ class _Task:
 class Handoff:
     """Follows the agent's one task and the calls that wait for it."""
 
-    def __init__(self, *, replaces_active: bool = False) -> None:
-        """Begin without a task.
-
-        Args:
-            replaces_active: Whether, in this dialect, a delegation that steers takes the place of the one that started
-                the task (`Abilities.replaces_active_handoff`), rather than being answered at once.
-        """
+    def __init__(self, options: Options) -> None:
         self.state = State.IDLE
-        self._replaces = replaces_active
+        self._options = options
         self._task: _Task | None = None
         self._queued: collections.deque[_Request] = collections.deque()
         self._claimed: collections.OrderedDict[str, None] = collections.OrderedDict()
         self._n_turns = 0
         self._stopped_turn_id: str | None = None
+        self._over: collections.deque[str] = collections.deque(maxlen=_REMEMBERED_TURNS)
         self._last: tuple[str, Outcome, float] | None = None
 
     @property
@@ -156,19 +175,20 @@ class Handoff:
 
     def called(self, call_id: str, *, output: str, speak: Reason | None) -> Decision:
         """A call that is no business of the agent's: it is answered at once, once."""
-        if not self._claim(call_id):
+        if not self.claim(call_id):
             return _duplicate(call_id)
-        return Decision(effects=(Send(intent=intents.AnswerCall(call_id=call_id, output=output)),), speak=speak)
+        answer = Send(intent=intents.AnswerCall(call_id=call_id, output=output))
+        return Decision(effects=(answer,), news=None if speak is None else News(reason=speak, about=call_id))
 
     def delegated(self, call_id: str, text: str, said: tuple[Utterance, ...], now: float) -> Decision:
         """The voice hands work over; without words of its own the transcript says what is asked."""
-        if not self._claim(call_id):
+        if not self.claim(call_id):
             return _duplicate(call_id)
         spoken = "\n".join(f"{entry.speaker}: {entry.text}" for entry in said)
         words = text if text.strip() else spoken
         if not words.strip():
             answer = intents.FinishHandoff(handoff_id=call_id, output=EMPTY)
-            return Decision(effects=(Send(intent=answer),), speak=Reason.ASKED)
+            return Decision(effects=(Send(intent=answer),), news=News(reason=Reason.ASKED, about=call_id))
         request = _Request(text=render_delegation(words, spoken), words=words, by_voice=True, call_id=call_id)
         return self._asked(request, now)
 
@@ -180,17 +200,17 @@ class Handoff:
         if mirrored:
             seen = (*seen, Send(intent=intents.MirrorTyped(text=text)))
         decision = self._asked(_Request(text=text, words=text, by_voice=False, call_id=None), now)
-        return Decision(effects=(*seen, *decision.effects), speak=decision.speak)
+        return dataclasses.replace(decision, effects=(*seen, *decision.effects))
 
     def stop_asked(self, call_id: str | None, now: float) -> Decision:
         """The task is to stop: asked for by a call, or by the user's own hand (None)."""
-        if call_id is not None and not self._claim(call_id):
+        if call_id is not None and not self.claim(call_id):
             return _duplicate(call_id)
         if self._task is None:
             if call_id is None:
                 return _NOTHING
             answer = intents.AnswerCall(call_id=call_id, output=NOTHING_TO_STOP)
-            return Decision(effects=(Send(intent=answer),), speak=Reason.ASKED)
+            return Decision(effects=(Send(intent=answer),), news=News(reason=Reason.ASKED, about=call_id))
         if call_id is not None:
             self._task.stop_calls.append(call_id)
         # Whatever waited was asked for before the user said stop.
@@ -206,25 +226,54 @@ class Handoff:
         return Decision(effects=tuple(effects))
 
     def message(self, turn_id: str, text: str, phase: Phase) -> Decision:
-        """The agent said something."""
+        """The agent said something; also of a turn that was not started here, but not of one that is over."""
         task = self._task
-        if task is None or task.turn_id != turn_id or not text.strip():
+        if turn_id in self._over or not text.strip():
             return _NOTHING
+        if task is None or task.turn_id != turn_id:
+            return self._standalone(turn_id, text, phase)
         if self.state is State.STOPPING and phase is Phase.COMMENTARY:
             return _NOTHING
         task.latest = text
-        report = intents.ReportProgress(handoff_id=task.request.call_id, text=text, phase=phase.value)
+        if self._options.client_managed_handoffs:
+            return _NOTHING
+        if phase is Phase.COMMENTARY:
+            milestone = News(reason=Reason.MILESTONE, about=turn_id, text=_first_paragraph(text))
+            return Decision(progress=text, news=milestone)
         # The end of the turn follows a final message and asks for speech.
-        speak = Reason.MILESTONE if phase is Phase.COMMENTARY else None
-        return Decision(effects=(Send(intent=report),), speak=speak)
+        return Decision(effects=(Send(intent=self.report(text, phase)),))
+
+    def report(self, text: str, phase: Phase) -> intents.Intent:
+        """How the voice is told what the agent says."""
+        options = self._options
+        # Where a text says whether it may be spoken, this one only lets the voice know: when to speak of it is decided
+        # by the floor.
+        silent = options.speaks_by_channel and options.speech is not Speech.IMMEDIATE
+        channel: intents.Channel | None = "commentary" if silent else None
+        if options.reports_as_items:
+            return intents.ReportAsItem(text=text, prefix=options.report_prefix, channel=channel)
+        call_id = None if self._task is None else self._task.request.call_id
+        return intents.ReportProgress(handoff_id=call_id, text=text, phase=phase.value, channel=channel)
+
+    def _standalone(self, turn_id: str, text: str, phase: Phase) -> Decision:
+        if self._options.client_managed_handoffs:
+            return _NOTHING
+        reason = Reason.RESULT if phase is Phase.FINAL else Reason.MILESTONE
+        news = News(reason=reason, about=turn_id, text=_first_paragraph(text))
+        if phase is Phase.COMMENTARY:
+            return Decision(progress=text, news=news)
+        report = self.report(text, phase)
+        if isinstance(report, intents.ReportProgress):
+            report = intents.ReportProgress(handoff_id=None, text=text, phase=report.phase, channel=report.channel)
+        return Decision(effects=(Send(intent=report),), news=news)
 
     def steer_failed(self, turn_id: str, reason: str) -> Decision:
         """The agent could not take a change: the user has to hear why."""
         task = self._task
         if task is None or task.turn_id != turn_id or self.state is State.STOPPING:
             return _NOTHING
-        report = intents.ReportProgress(handoff_id=task.request.call_id, text=reason, phase="commentary")
-        return Decision(effects=(Send(intent=report),), speak=Reason.ASKED)
+        report = Send(intent=self.report(reason, Phase.COMMENTARY))
+        return Decision(effects=(report,), news=News(reason=Reason.ASKED, about=turn_id, text=reason))
 
     def steer_missed(self, turn_id: str, text: str, *, by_voice: bool, now: float) -> Decision:
         """A change came too late for its task: it is the next one, unless the user said stop after it."""
@@ -250,14 +299,14 @@ class Handoff:
 
     def status_asked(self, call_id: str | None, now: float) -> Decision:
         """How is the work going? Asked for by a call, or by the user's own hand (None)."""
-        if call_id is not None and not self._claim(call_id):
+        if call_id is not None and not self.claim(call_id):
             return _duplicate(call_id)
         status = self.status(now)
         effects: tuple[Effect, ...] = (Show(event=StatusAnswered(text=status)),)
         if call_id is None:
             return Decision(effects=effects)
         answer = intents.AnswerCall(call_id=call_id, output=status)
-        return Decision(effects=(*effects, Send(intent=answer)), speak=Reason.ASKED)
+        return Decision(effects=(*effects, Send(intent=answer)), news=News(reason=Reason.ASKED, about=call_id))
 
     def status(self, now: float) -> str:
         """How the work is going, in a sentence or two to be spoken."""
@@ -285,31 +334,52 @@ class Handoff:
             self._task.request = dataclasses.replace(self._task.request, call_id=None)
         return tuple(effects)
 
+    def session_lost(self) -> None:
+        """The session is gone with its connection: its calls are void, and nobody is left to answer them to."""
+        if self._task is not None:
+            self._task.request = dataclasses.replace(self._task.request, call_id=None)
+            self._task.stop_calls.clear()
+        self._queued = collections.deque(dataclasses.replace(request, call_id=None) for request in self._queued)
+
+    def replaced(self, options: Options) -> None:
+        """Another conversation begins; the task goes on and its result is news there."""
+        self.session_lost()
+        self._options = options
+
     def _asked(self, request: _Request, now: float) -> Decision:
         state = self.state
         self._step(Input.ASKED)
         if self._task is None:
-            return Decision(effects=self._start(request, now))
+            return self._start(request, now)
         if state is State.STOPPING:
             self._queued.append(request)
             return _NOTHING
+        if is_for_later(request.words):
+            queued = dataclasses.replace(request, call_id=None)
+            self._queued.append(queued)
+            shown = Show(event=TaskQueued(request=request.words, by_voice=request.by_voice))
+            answer = _answer(request.call_id, QUEUED)
+            news = News(reason=Reason.ASKED, about=request.call_id) if request.call_id is not None else None
+            return Decision(effects=(shown, *answer), news=news)
         turn_id = self._task.turn_id
         steered = TaskSteered(turn_id=turn_id, request=request.words, by_voice=request.by_voice)
         steer = SteerTurn(turn_id=turn_id, text=request.text, by_voice=request.by_voice)
         effects: tuple[Effect, ...] = (steer, Show(event=steered))
-        if self._replaces and request.call_id is not None:
+        if self._options.replaces_active_handoff and request.call_id is not None:
             # The newer delegation stands for the task from now on; the older one is not heard of again.
             self._task.request = dataclasses.replace(self._task.request, call_id=request.call_id)
             return Decision(effects=effects)
         answer = _answer(request.call_id, STEERED)
-        return Decision(effects=(*effects, *answer), speak=Reason.ASKED if answer else None)
+        news = News(reason=Reason.ASKED, about=request.call_id) if request.call_id is not None else None
+        return Decision(effects=(*effects, *answer), news=news)
 
-    def _start(self, request: _Request, now: float) -> tuple[Effect, ...]:
+    def _start(self, request: _Request, now: float) -> Decision:
         self._n_turns += 1
         turn_id = f"turn_{self._n_turns}"
         self._task = _Task(turn_id=turn_id, request=request, started_at=now)
         started = TaskStarted(turn_id=turn_id, request=request.words, by_voice=request.by_voice)
-        return (StartTurn(turn_id=turn_id, text=request.text), Show(event=started))
+        effects = (StartTurn(turn_id=turn_id, text=request.text), Show(event=started))
+        return Decision(effects=effects, started=turn_id)
 
     def _finish(self, why: Input, outcome: Outcome, error: str | None, now: float) -> Decision:
         task = self._task
@@ -318,28 +388,64 @@ class Handoff:
         was_stopping = self.state is State.STOPPING
         effects: list[Effect] = [CancelTimer(name=TIMER)] if was_stopping else []
         output = STOPPED if was_stopping and outcome is Outcome.INTERRUPTED else _output(task, outcome, error)
-        if task.request.call_id is None and output != FINISHED:
-            # No call carries this to the voice, which is about to speak of it.
-            effects.append(Send(intent=intents.ReportProgress(handoff_id=None, text=output, phase="final")))
-        # Where calls are not answered, what the agent has not said itself has to be told as news.
-        effects += _answer(task.request.call_id, output, is_news=output != FINISHED)
+        effects += self._concluded(task, output)
         effects += _answer_stops(task, STOPPED_ANSWER if why is Input.ENDED else STOP_OVERDUE)
         ended = TaskEnded(turn_id=task.turn_id, outcome=outcome, elapsed_s=now - task.started_at, error=error)
         effects.append(Show(event=ended))
         self._last = (task.request.words, outcome, now)
         self._task = None
+        self._over.append(task.turn_id)
         self._step(why)
+        started = None
         while self._queued:
-            # The first starts the next task, the others change it.
-            effects += self._asked(self._queued.popleft(), now).effects
-        return Decision(effects=tuple(effects), speak=Reason.ASKED if was_stopping else Reason.RESULT)
+            # The first starts the next task, the others change it, or wait for its end too.
+            if started is not None and is_for_later(self._queued[0].words):
+                break
+            decision = self._asked(self._queued.popleft(), now)
+            effects += decision.effects
+            started = started or decision.started
+        news = self._news_of(task, outcome, output, is_asked=was_stopping)
+        return Decision(effects=tuple(effects), news=news, started=started, ended=(task.turn_id,))
+
+    def _concluded(self, task: _Task, output: str) -> list[Effect]:
+        """The voice learns that the task is over."""
+        if self._options.client_managed_handoffs:
+            return []
+        has_been_said = output == FINISHED
+        if self._options.reports_as_items:
+            # The result went out as an item; the call only has to be closed.
+            said: list[Effect] = [] if has_been_said else [Send(intent=self.report(output, Phase.FINAL))]
+            return [*said, *_answer(task.request.call_id, "")]
+        if task.request.call_id is None:
+            # No call carries this to the voice, which is about to speak of it.
+            return [] if has_been_said else [Send(intent=self.report(output, Phase.FINAL))]
+        # Where calls are not answered, what the agent has not said itself has to be told as news.
+        silent = self._options.speaks_by_channel and self._options.speech is not Speech.IMMEDIATE
+        answer = intents.FinishHandoff(
+            handoff_id=task.request.call_id,
+            output=output,
+            is_news=not has_been_said,
+            channel="commentary" if silent else None,
+        )
+        return [Send(intent=answer)]
+
+    def _news_of(self, task: _Task, outcome: Outcome, output: str, *, is_asked: bool) -> News | None:
+        if self._options.client_managed_handoffs or self._options.reports_as_items:
+            return None
+        if is_asked:
+            reason = Reason.ASKED
+        else:
+            reason = Reason.FAILURE if outcome is Outcome.FAILED else Reason.RESULT
+        said = output if output != FINISHED or task.latest is None else task.latest
+        return News(reason=reason, about=task.turn_id, text=_first_paragraph(said))
 
     def _drop_queued(self, output: str) -> list[Effect]:
         dropped = [effect for request in self._queued for effect in _answer(request.call_id, output)]
         self._queued.clear()
         return dropped
 
-    def _claim(self, call_id: str) -> bool:
+    def claim(self, call_id: str) -> bool:
+        """Take a call: True the first time, so that each is answered once."""
         if self.has_claimed(call_id):
             return False
         self._claimed[call_id] = None
@@ -356,11 +462,11 @@ def _duplicate(call_id: str) -> Decision:
     return Decision(effects=(Show(event=warning),))
 
 
-def _answer(call_id: str | None, output: str, *, is_news: bool = False) -> tuple[Effect, ...]:
+def _answer(call_id: str | None, output: str) -> tuple[Effect, ...]:
     """The answer to a delegation; typed text waits for none."""
     if call_id is None:
         return ()
-    return (Send(intent=intents.FinishHandoff(handoff_id=call_id, output=output, is_news=is_news)),)
+    return (Send(intent=intents.FinishHandoff(handoff_id=call_id, output=output)),)
 
 
 def _answer_stops(task: _Task, output: str) -> list[Effect]:

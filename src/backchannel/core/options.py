@@ -24,6 +24,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How long an outage may last."""
     rotate_after_s: float | None = 3300.0
     """When a session is replaced by a new one, in a moment of quiet, before the server ends it; None: never."""
+    session_outlives_way: bool = False
+    """Whether the server's session goes on when the way to it is lost, as a call's does; else a new one begins."""
     fatal_errors: bool = False
     """Whether every error that the server reports ends the conversation, as with the reference."""
     client_managed_handoffs: bool = False

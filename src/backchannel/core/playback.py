@@ -26,7 +26,7 @@ _REMEMBERED: Final = 64
 
 
 class _Item:
-    __slots__ = ("heard_at", "heard_ms", "item_id", "received_ms", "starts_at")
+    __slots__ = ("heard_at", "heard_ms", "is_lost", "item_id", "received_ms", "starts_at")
 
     def __init__(self, item_id: str | None, starts_at: float) -> None:
         self.item_id = item_id
@@ -35,6 +35,8 @@ class _Item:
         self.heard_ms: int | None = None
         """As a player told; None without one."""
         self.heard_at = starts_at
+        self.is_lost = False
+        """Whether its session is gone, so that nobody wants to know what was heard of it."""
 
     def heard(self, now: float) -> int:
         if self.heard_ms is not None:
@@ -100,13 +102,18 @@ class Playback:
             heard_ms = item.heard(now)
             if item.item_id is not None and item.item_id not in self._cut:
                 self._cut.append(item.item_id)
-                if heard_ms > 0:
+                if heard_ms > 0 and not item.is_lost:
                     truncate = intents.Truncate(item_id=item.item_id, audio_end_ms=heard_ms)
                     effects.append(Send(intent=truncate))
             effects.append(Show(event=PlaybackCut(item_id=item.item_id, heard_ms=heard_ms)))
         self._items.clear()
         self._silent_since = now
         return effects
+
+    def session_lost(self) -> None:
+        """The session is gone; what has arrived of it can still be heard."""
+        for item in self._items:
+            item.is_lost = True
 
     @property
     def ends_at(self) -> float:

@@ -50,6 +50,8 @@ class Input(enum.Enum):
     ENDED = "ended"
     REFUSED = "refused"
     """The server says another response is active."""
+    DENIED = "denied"
+    """The server does not want to be asked now; nothing is active for that."""
     EXPIRED = "expired"
 
 
@@ -59,6 +61,7 @@ TRANSITIONS: Final[dict[State, dict[Input, State]]] = {
         Input.CREATED: State.ACTIVE,
         Input.ENDED: State.IDLE,
         Input.REFUSED: State.IDLE,
+        Input.DENIED: State.IDLE,
         Input.EXPIRED: State.IDLE,
     },
     State.REQUESTED: {
@@ -66,6 +69,7 @@ TRANSITIONS: Final[dict[State, dict[Input, State]]] = {
         Input.CREATED: State.ACTIVE,
         Input.ENDED: State.IDLE,
         Input.REFUSED: State.ACTIVE,
+        Input.DENIED: State.IDLE,
         Input.EXPIRED: State.IDLE,
     },
     State.ACTIVE: {
@@ -73,6 +77,7 @@ TRANSITIONS: Final[dict[State, dict[Input, State]]] = {
         Input.CREATED: State.ACTIVE,
         Input.ENDED: State.IDLE,
         Input.REFUSED: State.ACTIVE,
+        Input.DENIED: State.ACTIVE,
         Input.EXPIRED: State.IDLE,
     },
 }
@@ -128,6 +133,15 @@ class Response:
             self._ended.clear()
         self._step(Input.REFUSED)
         return [_deadline(now)]
+
+    def denied(self) -> list[Effect]:
+        """The server does not want to be asked so often. Whoever wanted the response has to want it again, later."""
+        was_requested = self.state is State.REQUESTED
+        self._step(Input.DENIED)
+        if not was_requested:
+            return []
+        self._waiting = False
+        return [CancelTimer(name=TIMER)]
 
     def expired(self, now: float) -> list[Effect]:
         """The deadline passed."""

@@ -32,6 +32,7 @@ __all__ = [
     "SpeechStarted",
     "StatusAnswered",
     "TaskEnded",
+    "TaskQueued",
     "TaskStarted",
     "TaskSteered",
     "TaskStopping",
@@ -137,6 +138,13 @@ class TaskSteered(msgspec.Struct, frozen=True, kw_only=True, tag="task_steered")
     by_voice: bool
 
 
+class TaskQueued(msgspec.Struct, frozen=True, kw_only=True, tag="task_queued"):
+    """Something was asked for that is to be done after the running task."""
+
+    request: str
+    by_voice: bool
+
+
 class TaskStopping(msgspec.Struct, frozen=True, kw_only=True, tag="task_stopping"):
     """The running task was told to stop."""
 
@@ -222,10 +230,12 @@ class Warned(msgspec.Struct, frozen=True, kw_only=True, tag="warned"):
     message: str
 
 
-class ConversationFailed(msgspec.Struct, frozen=True, kw_only=True, tag="conversation_failed"):
+class ConversationFailed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="conversation_failed"):
     """Something went wrong that ends the conversation, or kept it from starting."""
 
     message: str
+    went_on: bool = False
+    """Whether the conversation before it goes on: this one was to take its place and could not start."""
 
 
 class ConversationClosed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="conversation_closed"):
@@ -251,6 +261,7 @@ ScreenEvent: TypeAlias = (
     | TypedText
     | TaskStarted
     | TaskSteered
+    | TaskQueued
     | TaskStopping
     | TaskEnded
     | ApprovalNeeded

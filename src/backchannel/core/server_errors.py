@@ -18,6 +18,10 @@ class Remedy(enum.Enum):
     """Our request for a response came while another is active: ask again when that is over."""
     WARN = "warn"
     """Say so and go on."""
+    PAUSE = "pause"
+    """We ask too often: say so and ask for nothing for a moment."""
+    REOPEN = "reopen"
+    """The session is over and the conversation is not: begin another session."""
     END = "end"
     """The conversation cannot go on."""
 
@@ -32,10 +36,14 @@ RECOVERABLE: Final[dict[str, Remedy]] = {
     # The response was over before it could be cancelled.
     "response_cancel_not_active": Remedy.WARN,
     "input_audio_buffer_commit_empty": Remedy.WARN,
-    "rate_limit_exceeded": Remedy.WARN,
+    "rate_limit_exceeded": Remedy.PAUSE,
     # An optional field that this server does not take.
     "invalid_value": Remedy.WARN,
     "unknown_parameter": Remedy.WARN,
+    # The server's limit for the length of a session: 30 or 60 minutes on public servers. The live protocol tells it,
+    # and the loss of what the session depends on, when it says goodbye.
+    "session_expired": Remedy.REOPEN,
+    "session_connection_lost": Remedy.REOPEN,
 }
 
 _ACTIVE_RESPONSE: Final = "Conversation already has an active response in progress"
