@@ -203,7 +203,9 @@ def recorded_example() -> str:
     """The beginning of a recording, as the core makes it."""
     options = core.Options()
     conversation = core.Conversation(options)
-    header = recording.Header(options=options, dialect="v2", started_at="2026-01-05T09:30:00.000+00:00")
+    header = recording.Header(
+        options=options, dialect="v2", started_at="2026-01-05T09:30:00.000+00:00", made_by="0.1.0"
+    )
     lines = [recording.encode_header(header)]
     told: tuple[tuple[float, events.Event], ...] = (
         (0.041, events.TransportOpened()),

@@ -8,6 +8,7 @@ import dataclasses
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -34,7 +35,7 @@ from tests.net.peers import tcp_server
 from tests.runtime.stage import polite, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "backchannel")
@@ -188,6 +189,9 @@ def test_help_names_every_option_of_talk(
         (["talk", "--say", "hi", "--text", "--out", "x.wav"], ["--out"]),
         (["talk", "--say", "hi", "--cwd", "missing"], ["missing", "--cwd"]),
         (["talk", "--say", "hi", "--text", "--record", "missing/x.jsonl"], ["missing/x.jsonl", "cannot be written"]),
+        (["replay", "missing.jsonl"], ["missing.jsonl cannot be read", "talk --record"]),
+        (["replay", "."], ["Is a directory"]),
+        (["replay", "x.jsonl", "--check", "--speed", "2"], ["--check", "--speed"]),
         (["engine", "--listen", "here"], ["127.0.0.1:8765", "'here'"]),
         (["engine", "--listen", "127.0.0.1:99999"], ["99999"]),
     ],
@@ -213,7 +217,10 @@ def test_without_a_key_for_openai_it_is_said_where_it_goes(tmp_path: Path) -> No
     assert "OPENAI_API_KEY" in one_line(ended.err)
 
 
-@pytest.mark.parametrize("arguments", [["nonsense"], ["talk", "--nonsense"], ["talk", "--timeout", "0"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["nonsense"], ["talk", "--nonsense"], ["talk", "--timeout", "0"], ["replay"], ["replay", "x", "--speed", "0"]],
+)
 def test_what_is_no_command_or_option_is_status_2(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -451,6 +458,122 @@ def test_without_any_input_or_output_it_is_still_bad_use() -> None:
     )
     assert done.returncode == 2
     assert "nothing to say" in one_line(done.stderr)
+
+
+# Replays
+
+
+@pytest.fixture
+async def session(project: Path, tmp_path: Path) -> Path:
+    """The recording of a conversation in writing."""
+    record = tmp_path / "session.jsonl"
+    async with ScriptedServer(polite) as server:
+        ended = await beside(
+            server, "--say", "list the files", "--text", "--cwd", str(project), "--record", str(record)
+        )
+    assert (ended.status, ended.err) == (0, "")
+    return record
+
+
+def rewrite(path: Path, change: Callable[[list[bytes]], list[bytes]]) -> None:
+    """Change the lines of a file."""
+    path.write_bytes(b"".join(change(path.read_bytes().splitlines(keepends=True))))
+
+
+async def test_a_recorded_session_is_checked_and_an_altered_one_fails(session: Path) -> None:
+    good = await asyncio.to_thread(run, "replay", str(session), "--check")
+    assert (good.status, good.err) == (0, "")
+    assert re.fullmatch(r"\d+ events, \d+ effects, no difference\n", good.out)
+
+    rewrite(
+        session,
+        lambda lines: [
+            line.replace(b'start_turn","turn_id":"turn_1"', b'start_turn","turn_id":"turn_7"') for line in lines
+        ],
+    )
+    bad = await asyncio.to_thread(run, "replay", str(session), "--check")
+    assert (bad.status, bad.err) == (1, "")
+    assert '  -{"type":"start_turn","turn_id":"turn_7"' in bad.out
+    assert '  +{"type":"start_turn","turn_id":"turn_1"' in bad.out
+    assert bad.out.endswith(
+        f", 1 difference; the recording was made by version {backchannel.__version__},"
+        f" and this is {backchannel.__version__}\n"
+    )
+
+
+async def test_a_recorded_session_is_shown_as_it_was(session: Path) -> None:
+    shown = await asyncio.to_thread(run, "replay", str(session), "--speed", "1000")
+    assert (shown.status, shown.err) == (0, "")
+    labels = [line[9:18].strip() for line in shown.out.splitlines()]
+    assert labels[:3] == ["start", "you type", "task"]
+    assert labels[-1] == "end"
+    as_json = await asyncio.to_thread(run, "replay", str(session), "--json")
+    assert [json.loads(line)["type"] for line in as_json.out.splitlines()][:2] == ["conversation_started", "typed_text"]
+
+
+async def test_a_check_for_a_script_ends_with_the_verdict(session: Path) -> None:
+    ended = await asyncio.to_thread(run, "replay", str(session), "--check", "--json")
+    (line,) = ended.out.splitlines()
+    assert ended.status == 0
+    assert json.loads(line)["differences"] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_ends_a_replay_that_waits(number: signal.Signals, session: Path) -> None:
+    shown = b'{"t":%d,"out":{"type":"show","event":{"type":"conversation_started"}}}\n'
+    later = b'{"t":1000000,"in":{"type":"stop_requested"}}\n'
+    rewrite(session, lambda lines: [*lines[:2], shown % 0, later, shown % 1_000_000])
+    async with running("replay", str(session), "--speed", "1") as process:
+        assert process.stdout is not None
+        async with asyncio.timeout(DEADLINE_S):
+            first = await process.stdout.readline()
+        process.send_signal(number)
+        ended = await the_end(process)
+    assert b"the conversation is open" in first
+    assert (ended.status, ended.out, ended.err) == (130, "", "")
+
+
+@pytest.mark.parametrize("how", [(), ("--json",), ("--check",), ("--check", "--json")])
+async def test_a_replay_that_nobody_reads_is_no_trouble(how: tuple[str, ...], session: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", '"$@" | true', "sh", *COMMAND, "replay", str(session), *how),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+    assert (await the_end(process)).err == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"# Parcel\n", ["session.jsonl is not a recording", "line 1"]),
+        (b"", ["session.jsonl is not a recording", "line 1"]),
+        (b'{"format":"backchannel-recording","version":9}\n', ["expected version 1, got 9; use a newer backchannel"]),
+    ],
+)
+@pytest.mark.parametrize("how", [(), ("--check",)])
+def test_a_file_that_is_no_recording_is_status_1_and_one_line(
+    how: tuple[str, ...],
+    content: bytes,
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "session.jsonl").write_bytes(content)
+    ended = run_here("replay", "session.jsonl", *how, cwd=tmp_path, monkeypatch=monkeypatch, capsys=capsys)
+    assert (ended.status, ended.out) == (1, "")
+    line = one_line(ended.err)
+    assert line.startswith("backchannel: ")
+    assert all(word in line for word in words), line
+
+
+async def test_a_line_that_is_broken_in_the_middle_is_status_1_and_named(session: Path) -> None:
+    rewrite(session, lambda lines: [*lines[:2], b"broken\n", *lines[2:]])
+    ended = await asyncio.to_thread(run, "replay", str(session), "--check")
+    assert (ended.status, ended.out) == (1, "")
+    assert "session.jsonl is broken: line 3: " in one_line(ended.err)
 
 
 # The engine

@@ -134,19 +134,66 @@ def engine(listen: str) -> int:
     return _run(lambda: serve(host=host.strip("[]"), port=int(port), env=dict(os.environ), tell=click.echo))
 
 
+@commands.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--check", is_flag=True, help="Show nothing but whether this version decides as it did then.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="Take the time that it took: 1 is as it was, 10 ten times as fast.  [default: all at once]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each event, or difference.")
+def replay(file: Path, *, check: bool, speed: float | None, as_json: bool) -> int:
+    """Show a session that `talk --record` wrote, and run it through the core again.
+
+    With --check it ends with status 1 where the core decides otherwise than it did then, and says where. A recording
+    that is attached to a bug report is a test.
+    """
+    import os
+    import signal
+    import time
+
+    from backchannel.net import SystemClock
+    from backchannel.tui import JsonLines, JsonReport, Lines, LinesReport, Pace, check_recording, show_recording
+
+    if check and speed is not None:
+        raise UsageError("--check shows nothing that --speed could slow down; leave one of them out")
+    _show_any_character()
+    # There is nothing to close, so it may end like by Ctrl-C, wherever it is.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        if check:
+            return check_recording(file, told_to=JsonReport(sys.stdout) if as_json else LinesReport(sys.stdout))
+        pace = None if speed is None else Pace(speed=speed, clock=SystemClock(), sleep=time.sleep)
+        colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        screen = JsonLines(sys.stdout) if as_json else Lines(sys.stdout, colour=colour)
+        return show_recording(file, shown_on=screen, pace=pace)
+    except KeyboardInterrupt:
+        # Here and not in `main`, since click would print an empty line first.
+        return EXIT_INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _run(start: Callable[[], Coroutine[object, object, int]]) -> int:
     import asyncio
-    import io
 
     _log_plainly()
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A terminal that cannot show a character is no reason to end.
-        sys.stdout.reconfigure(errors="replace")
+    _show_any_character()
     try:
         import uvloop
     except ImportError:
         return asyncio.run(start())
     return uvloop.run(start())
+
+
+def _show_any_character() -> None:
+    """A terminal that cannot show a character is no reason to end."""
+    import io
+
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _log_plainly() -> None:

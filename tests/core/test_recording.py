@@ -42,7 +42,7 @@ def record(session: Iterable[tuple[float, events.Event]] = SESSION) -> list[byte
     return lines
 
 
-def differences(lines: list[bytes]) -> list[recording.Difference]:
+def differences(lines: list[bytes]) -> list[recording.Step]:
     header, records = recording.read(lines)
     return list(recording.replay(header, records))
 
@@ -50,7 +50,7 @@ def differences(lines: list[bytes]) -> list[recording.Difference]:
 def test_the_first_line_names_the_format() -> None:
     assert HEADER_LINE == (
         b'{"format":"backchannel-recording","version":1,"dialect":"v2","started_at":"2026-01-02T03:04:05.678+00:00",'
-        b'"options":{"speech":"results","quiet_ms":500,"mirror_typed_text":true,"creates_responses":true,'
+        b'"made_by":null,"options":{"speech":"results","quiet_ms":500,"mirror_typed_text":true,"creates_responses":true,'
         b'"replaces_active_handoff":false}}\n'
     )
 
@@ -117,7 +117,7 @@ def test_the_header_comes_back_as_it_was() -> None:
 
 
 def test_lines_are_read_as_they_are_asked_for() -> None:
-    _, records = recording.read([HEADER_LINE, b'{"t":1,"in":{"type":"stop_requested"}}\n', b"broken"])
+    _, records = recording.read([HEADER_LINE, b'{"t":1,"in":{"type":"stop_requested"}}\n', b"broken\n"])
 
     assert next(records) == Recorded(t=1.0, event=events.StopRequested())
     with pytest.raises(RecordingError, match="line 3"):
@@ -157,11 +157,14 @@ def test_an_empty_file_is_refused() -> None:
     ("line", "problem"),
     [
         (b"\n", "line 2: expected an event or an effect"),
-        (b'{"t":1,"in":{"type":"text_ty', "line 2: expected an event or an effect"),
+        (b'{"t":1,"in":{"type":"text_ty\n', "line 2: expected an event or an effect"),
         (b'{"t":1,"in":{"type":"unheard_of"}}\n', "line 2: expected an event or an effect"),
         (b'{"t":1,"in":{"type":"text_typed","text":"\xff"}}\n', "line 2: expected an event or an effect"),
         (b'{"in":{"type":"stop_requested"}}\n', "line 2: expected an event or an effect"),
-        (b'{"t":1,"in":{"type":"item_added","item":' + b"[" * 100_000, "line 2: expected an event or an effect"),
+        (
+            b'{"t":1,"in":{"type":"item_added","item":' + b"[" * 100_000 + b"\n",
+            "line 2: expected an event or an effect",
+        ),
         (b'{"t":1}\n', r"line 2: expected either an event \(in\) or an effect \(out\)"),
         (
             b'{"t":1,"in":{"type":"stop_requested"},"out":{"type":"send_audio"}}\n',
@@ -174,6 +177,74 @@ def test_a_line_that_is_neither_event_nor_effect_is_refused_by_its_number(line: 
 
     with pytest.raises(RecordingError, match=problem):
         list(records)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{",
+        b'{"t":1,"in":{"type":"text_ty',
+        b'{"t":1,"in":{"type":"text_typed","text":"\xc3',
+        b'{"t":1,"in":{"type":"item_added","item":' + b"[" * 100_000,
+    ],
+)
+def test_a_last_line_that_is_cut_ends_the_recording(line: bytes) -> None:
+    _, records = recording.read([HEADER_LINE, b'{"t":1,"in":{"type":"stop_requested"}}\n', line])
+
+    assert records.cut_line is None
+    assert list(records) == [Recorded(t=1.0, event=events.StopRequested())]
+    assert records.cut_line == 3
+
+
+def test_a_last_line_that_is_whole_needs_no_line_end() -> None:
+    _, records = recording.read([HEADER_LINE, b'{"t":1,"in":{"type":"stop_requested"}}'])
+
+    assert list(records) == [Recorded(t=1.0, event=events.StopRequested())]
+    assert records.cut_line is None
+
+
+def test_a_last_line_with_a_line_end_is_broken_and_not_cut() -> None:
+    _, records = recording.read([HEADER_LINE, b'{"t":1,"in":{"type":"text_ty\n'])
+
+    with pytest.raises(RecordingError, match="line 2"):
+        next(records)
+    assert records.cut_line is None
+
+
+def test_a_line_without_a_line_end_that_is_not_the_last_is_broken() -> None:
+    # As whoever reads a bounded number of bytes at a time gives it.
+    _, records = recording.read([HEADER_LINE, b'{"t":1,"in":{"type":"text_ty', b'ped","text":"x"}}\n'])
+
+    with pytest.raises(RecordingError, match="line 2"):
+        next(records)
+
+
+def test_a_header_that_is_cut_is_no_recording() -> None:
+    with pytest.raises(RecordingError, match="line 1: expected the header"):
+        recording.read([HEADER_LINE[:-9]])
+
+
+def test_the_header_of_an_older_version_has_the_defaults_of_what_it_lacks() -> None:
+    header, _ = recording.read(
+        [b'{"format":"backchannel-recording","version":1,"dialect":"v2","started_at":"x","options":{"quiet_ms":5}}\n']
+    )
+
+    assert header == Header(dialect="v2", started_at="x", made_by=None, options=Options(quiet_ms=5))
+
+
+def test_an_event_of_an_older_version_has_the_defaults_of_what_it_lacks() -> None:
+    _, records = recording.read([HEADER_LINE, b'{"t":1,"in":{"type":"input_speech_started"}}\n'])
+
+    assert [record.event for record in records] == [server.InputSpeechStarted(item_id=None)]
+
+
+def test_a_header_says_which_version_made_it() -> None:
+    header = Header(dialect="v2", started_at="x", made_by="1.2.3", options=OPTIONS)
+
+    line = recording.encode_header(header)
+
+    assert b'"made_by":"1.2.3"' in line
+    assert recording.read([line])[0] == header
 
 
 def test_a_recording_replays_without_a_difference() -> None:
@@ -200,6 +271,61 @@ def test_a_replay_shows_where_it_went_another_way() -> None:
     assert isinstance(difference.event, server.HandoffRequested)
     assert "turn_7" in repr(difference.recorded)
     assert "turn_1" in repr(difference.replayed)
+
+
+def test_steps_have_what_came_then_and_what_comes_now() -> None:
+    header, records = recording.read(record())
+
+    steps = list(recording.steps(header, records))
+
+    assert [(step.t, type(step.event)) for step in steps] == [(t, type(event)) for t, event in SESSION]
+    assert all(step.recorded == step.replayed for step in steps)
+    assert not any(step.differs or step.is_cut for step in steps)
+
+
+@pytest.mark.parametrize("n_bytes", [1, 40])
+def test_what_a_cut_took_from_the_last_event_is_no_difference(n_bytes: int) -> None:
+    lines = record()
+    header, records = recording.read([*lines[:-1], lines[-1][:n_bytes]])
+
+    *before, last = recording.steps(header, records)
+
+    assert last.is_cut
+    assert last.recorded == last.replayed[:-1]
+    assert not last.differs
+    assert not any(step.is_cut for step in before)
+
+
+def test_what_stands_before_a_cut_still_has_to_be_what_comes_now() -> None:
+    lines = record()
+    stray = recording.encode_recorded(Recorded(t=9.0, effect=effects.StopPlayback()))
+    event = next(n for n, line in enumerate(lines) if b"stop_requested" in line)
+
+    (difference,) = differences([*lines[: event + 1], stray, b'{"t":9'])
+
+    assert difference.is_cut
+    assert difference.recorded == (effects.StopPlayback(),)
+
+
+def test_more_than_comes_now_is_a_difference_also_before_a_cut() -> None:
+    stray = recording.encode_recorded(Recorded(t=9.0, effect=effects.StopPlayback()))
+
+    (difference,) = differences([*record(), stray, b'{"t":9'])
+
+    assert difference.recorded == (*difference.replayed, effects.StopPlayback())
+
+
+def test_an_event_that_the_core_does_not_take_is_a_difference_and_the_rest_goes_on() -> None:
+    again = recording.encode_recorded(Recorded(t=0.2, event=events.TransportOpened()))
+    lines = record()
+    second = next(n for n, line in enumerate(lines) if b'"in":{"type":"input_speech_started"' in line)
+
+    (difference,) = differences([*lines[:second], again, *lines[second:]])
+
+    assert difference.t == 0.2
+    assert difference.replayed == ()
+    assert difference.refusal is not None
+    assert difference.refusal.startswith("expected an opening once")
 
 
 def test_a_replay_uses_the_options_of_its_recording() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backchannel import core
+from backchannel import __version__, core
 from backchannel.core import events, recording, screen
 from backchannel.errors import UsageError
 from backchannel.net import SystemClock
@@ -27,7 +27,7 @@ def read(data: bytes) -> tuple[recording.Header, list[recording.Recorded]]:
     return header, list(records)
 
 
-def differences(data: bytes) -> Iterator[recording.Difference]:
+def differences(data: bytes) -> Iterator[recording.Step]:
     return recording.replay(*read(data))
 
 
@@ -57,6 +57,7 @@ async def test_a_conversation_is_recorded_and_replays(tmp_path: Path) -> None:
     data = path.read_bytes()
     header, records = read(data)
     assert header.dialect == "v2"
+    assert header.made_by == __version__
     assert header.options == core.Options(quiet_ms=20)
     kinds = {type(record.event) for record in records}
     assert {events.TransportOpened, events.StopRequested, events.AudioReceived, events.TimerFired} <= kinds

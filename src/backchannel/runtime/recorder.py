@@ -8,6 +8,7 @@ import datetime
 import logging
 from typing import TYPE_CHECKING, Final
 
+from backchannel import __version__
 from backchannel.core import recording
 from backchannel.errors import UsageError
 
@@ -66,7 +67,7 @@ class Recorder:
     def begin(self, *, options: Options, dialect: str) -> None:
         """Write the header."""
         started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-        header = recording.Header(options=options, dialect=dialect, started_at=started_at)
+        header = recording.Header(options=options, dialect=dialect, started_at=started_at, made_by=__version__)
         self._lines.append(recording.encode_header(header))
 
     def add(self, t: float, event: events.Event, done: list[effects.Effect]) -> None:

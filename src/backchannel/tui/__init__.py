@@ -1,6 +1,7 @@
 """Conversations at a terminal."""
 
 from backchannel.tui.lines import JsonLines, Lines, Notice, ReplyHeard, Screen, ShownEvent
+from backchannel.tui.replay import JsonReport, LinesReport, Pace, check_recording, show_recording
 from backchannel.tui.script import Step, When, parse_step
 from backchannel.tui.talk import EXIT_INTERRUPTED, REALTIME_TARGETS, TalkOptions, talk
 
@@ -8,14 +9,19 @@ __all__ = [
     "EXIT_INTERRUPTED",
     "REALTIME_TARGETS",
     "JsonLines",
+    "JsonReport",
     "Lines",
+    "LinesReport",
     "Notice",
+    "Pace",
     "ReplyHeard",
     "Screen",
     "ShownEvent",
     "Step",
     "TalkOptions",
     "When",
+    "check_recording",
     "parse_step",
+    "show_recording",
     "talk",
 ]
