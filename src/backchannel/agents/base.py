@@ -6,6 +6,8 @@ import abc
 import dataclasses
 from typing import TYPE_CHECKING
 
+from backchannel.errors import LocalProtocolError
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
@@ -22,6 +24,8 @@ class TurnRequest:
     """Stands on every report of this turn."""
     text: str
     """What the agent is asked: typed text as it is, or a delegation in its envelope (`core.parse_delegation`)."""
+    briefing: tuple[str, ...] = ()
+    """Messages, in the developer's role, that come before it: that somebody now speaks through a voice, or does not."""
 
 
 class Agent(abc.ABC):
@@ -61,6 +65,17 @@ class Agent(abc.ABC):
     @abc.abstractmethod
     async def interrupt(self) -> None:
         """Stop the running turn, which then reports its end as `INTERRUPTED`; without a turn, do nothing."""
+
+    async def answer_approval(self, approval_id: str, *, approved: bool) -> None:
+        """The user's answer to an `AgentApprovalRequested` of the running turn; each gets one, or is withdrawn.
+
+        Raises:
+            LocalProtocolError: This agent asks for no permission, or not for this.
+        """
+        raise LocalProtocolError(
+            f"expected an answer to a request for permission, but {self.name} made none named {approval_id!r}"
+            f" ({'granted' if approved else 'refused'})"
+        )
 
     @abc.abstractmethod
     async def close(self) -> None:

@@ -1,6 +1,7 @@
 """The conversation core: pure machines that decide. Start reading at `conversation.py`."""
 
 from backchannel.core import effects, events, recording, screen
+from backchannel.core.briefing import Briefing
 from backchannel.core.conversation import Activity, Conversation, State
 from backchannel.core.delegation import parse_delegation, render_delegation
 from backchannel.core.floor import Speech
@@ -22,6 +23,7 @@ from backchannel.core.reports import (
 
 __all__ = [
     "Activity",
+    "Briefing",
     "AgentApprovalRequested",
     "AgentApprovalWithdrawn",
     "AgentCommandEnded",

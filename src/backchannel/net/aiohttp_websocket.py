@@ -249,6 +249,9 @@ class _AiohttpWebSocket(WebSocket):
                     self._connector.abort()
                 await self._release()
 
+    def abort(self) -> None:
+        self._connector.abort()
+
     async def _say_goodbye(self, farewell: Closed) -> None:
         try:
             async with asyncio.timeout(_GOODBYE_S):

@@ -147,6 +147,10 @@ class WebSocket(abc.ABC):
             reason: At most 123 bytes of UTF-8 are sent.
         """
 
+    @abc.abstractmethod
+    def abort(self) -> None:
+        """Drop the connection at once, without a goodbye: whoever receives gets `Closed`. Release it by `close`."""
+
     async def __aiter__(self) -> AsyncIterator[Frame]:
         """Receive until the end; the last value is `Closed`."""
         while True:

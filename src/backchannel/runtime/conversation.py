@@ -3,14 +3,12 @@
 Read this first to see how Backchannel runs. Everything that happens becomes an event and goes through `_feed`: the core
 decides, the effects are done at once and in order, without awaiting. Around it stand the tasks that carry:
 
-    reader      server's messages -> dialect -> core
+    reader      server's messages -> dialect -> core       (`way.py`, one for each way to the server)
     writer      what the core wants said -> socket, one message at a time
-    agent       a turn's reports -> core
+    agent       a turn's reports -> core                   (`turns.py`)
     timers      the core's own
+    opening     opens a further way, when the core wants one
     sideband    joins the session of a call that was just created; what is said meanwhile waits for the writer
-
-It is one file, although long: the order in which effects, tasks and the end of the conversation meet can only be
-judged together.
 
 Bounds: the reader and the agent wait while 256 screen events wait to be taken; typed text and the agent wait while 64
 messages wait to be sent; of the microphone at most 256 frames wait, then the newest is dropped. A server that does not
@@ -18,7 +16,7 @@ read for so long that 1024 messages wait is given up.
 
 | resource | acquired by | released by |
 |---|---|---|
-| websocket | `start`, the sideband's task | the writer, when the core closes or the connection is lost |
+| way (websocket) | `start`, the tasks opening and sideband | the way after it, or `stop`, or its own loss |
 | tasks | `start`, effects | `stop` |
 | agent, player, recorder | the caller | the caller |
 """
@@ -26,32 +24,41 @@ read for so long that 1024 messages wait is given up.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import dataclasses
 import logging
+import random
 from typing import TYPE_CHECKING, Final, Protocol, assert_never
 
 from backchannel import core
-from backchannel.agents import TurnRequest
 from backchannel.core import effects as do
 from backchannel.core import events as happened
 from backchannel.core import screen
-from backchannel.errors import BackchannelError, ConnectionLost, LocalProtocolError, SteerRefused
+from backchannel.errors import BackchannelError, ConnectionLost, LocalProtocolError
 from backchannel.net import BinaryFrame, Closed, TextFrame
 from backchannel.runtime.dial import without_key
 from backchannel.runtime.mailbox import Mailbox
-from backchannel.runtime.opening import configures, ending, open_way, sideband
+from backchannel.runtime.opening import (
+    configures,
+    ending,
+    existing_call,
+    open_failure,
+    open_way,
+    rejoin,
+    sideband,
+    with_transport_options,
+)
 from backchannel.runtime.tasks import Tasks
+from backchannel.runtime.turns import Turns
+from backchannel.runtime.way import Way
 from backchannel.wire import pcm
 from backchannel.wire.realtime import events as server
 from backchannel.wire.realtime import intents
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from backchannel.agents import Agent
-    from backchannel.net import Clock, WebSocket
-    from backchannel.runtime.opening import Settings
+    from backchannel.net import Clock, Frame
+    from backchannel.runtime.opening import Opened, Settings
     from backchannel.runtime.recorder import Recorder
     from backchannel.runtime.transport import Join
     from backchannel.wire.realtime import CallAnswer
@@ -60,13 +67,7 @@ __all__ = ["Conversation", "Player"]
 
 _log = logging.getLogger(__name__)
 
-MAX_MICROPHONE_FRAMES: Final = 256
-MAX_WAITING_MESSAGES: Final = 64
-MAX_UNREAD_MESSAGES: Final = 1024
 MAX_SCREEN_EVENTS: Final = 256
-_CLOSE_DEADLINE_S: Final = 3.0
-_CLEARING_UP_S: Final = 5.0
-"""How long an agent may take to end a turn that was stopped, or to clear up after one; then it is ended by force."""
 
 
 class Player(Protocol):
@@ -79,53 +80,60 @@ class Player(Protocol):
         """Fall silent at once and drop what has not been heard."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Message:
-    data: bytes
-    is_audio: bool
-
-
 class Conversation:
     """One live conversation.
 
     Ownership: whoever calls `start` calls `stop`; both belong to one event loop. Somebody has to read `events`, since
     the conversation waits for them.
+
+    Args:
+        settings: What it is made of.
+        agent: Who does the work. None: whoever reads `events` does, and reports by `report`.
+        clock: Tells the time.
+        player: Where the assistant's voice goes; None: nowhere.
+        recorder: Writes down what happens; None: nobody.
+        briefing: What the agent is still to be told, where the agent is older than the conversation.
+        chance: Draws the numbers that spread the tries to reconnect, from 0 up to 1.
     """
 
     def __init__(
         self,
         settings: Settings,
         *,
-        agent: Agent,
+        agent: Agent | None,
         clock: Clock,
         player: Player | None = None,
         recorder: Recorder | None = None,
+        briefing: core.Briefing | None = None,
+        chance: Callable[[], float] = random.random,
     ) -> None:
-        self._settings = settings
-        self._agent = agent
+        self._settings = with_transport_options(settings)
         self._clock = clock
         self._player = player
         self._recorder = recorder
-        self._core = core.Conversation(settings.options)
+        self._briefing = briefing or core.Briefing()
+        self._chance = chance
+        self._core = core.Conversation(self._settings.options)
         self._began_at = clock.now()
         self._tasks = Tasks(on_failure=self._task_failed)
+        self._turns = Turns(
+            agent, briefing=self._briefing, tasks=self._tasks, feed=self._feed, room=self._room_for_reports
+        )
         self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._outbox: Mailbox[_Message] = Mailbox(capacity=MAX_WAITING_MESSAGES)
         self._screen: Mailbox[screen.ScreenEvent] = Mailbox(capacity=MAX_SCREEN_EVENTS)
-        self._microphone_waiting = 0
-        self._microphone_dropped = 0
         self._captured = ""
         self._received: server.AudioOut | None = None
-        self._steering = asyncio.Lock()
-        self._working: asyncio.Task[None] | None = None
-        self._running_turn: str | None = None
-        self._stopped_turn: str | None = None
-        self._written = asyncio.Event()
-        self._written.set()
+        self._way: Way | None = None
+        self._arrived: tuple[Way, Settings] | None = None
+        """The way that has opened, until the core takes it, and what is spoken on it."""
+        self._call_id = existing_call(self._settings)
+        """Of the call whose session is spoken in, once it is known."""
+        self._opening: asyncio.Task[None] | None = None
         self._joining: asyncio.Task[None] | None = None
+        self._replacement: tuple[Settings, asyncio.Future[None]] | None = None
         self._ended = asyncio.Event()
         if recorder is not None:
-            recorder.begin(options=settings.options, dialect=settings.dialect.name)
+            recorder.begin(options=self._settings.options, dialect=settings.dialect.name)
 
     async def start(self) -> None:
         """Connect and begin.
@@ -142,7 +150,7 @@ class Conversation:
         try:
             opened = await open_way(self._settings)
         except BackchannelError as exc:
-            self._feed(happened.OpenFailed(message=str(exc)))
+            self._feed(open_failure(exc, chance=self._chance()))
             self._end()
             raise
         except BaseException:
@@ -153,21 +161,36 @@ class Conversation:
             if opened.socket is not None:
                 await opened.socket.close()
             raise ConnectionLost("the conversation was stopped before it was open")
-        if opened.socket is not None:
-            self._carry(opened.socket, unread=opened.unread)
-        self._feed(happened.TransportOpened())
-        if opened.call is not None:
-            # Not through the core: nothing is decided by it, and no recording should carry it.
-            self._show(screen.CallAnswered(sdp=opened.call.sdp))
-            self._joining = self._tasks.start("sideband", self._join(opened.call, opened.join))
+        self._arrive(opened, self._settings)
+
+    async def replace(self, settings: Settings) -> None:
+        """Let another conversation take the place of this one, with the same agent, player and reader of `events`.
+
+        The new one is opened first. Only when that has succeeded the old one is closed (`requested`) and the new one
+        has started; meanwhile the old one goes on. When it fails, the old one is as it was.
+
+        Raises:
+            UsageError, ConnectError, RemoteProtocolError: As of `start`; the conversation goes on as it was.
+            ConnectionLost: The conversation ended in the meantime, or another replacement came after this one.
+            LocalProtocolError: No conversation is running.
+        """
+        settings = with_transport_options(settings)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        before, self._replacement = self._replacement, (settings, done)
+        if before is not None:
+            _settle(before[1], ConnectionLost("another replacement came after this one"))
+        try:
+            self._feed(happened.ReplacementRequested(options=settings.options))
+        except LocalProtocolError:
+            self._replacement = None
+            raise
+        await done
 
     async def stop(self) -> None:
         """End the conversation: what is decided is still sent, then the session is closed properly. Idempotent."""
         self._feed(happened.StopRequested())
-        self._outbox.close()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSE_DEADLINE_S):
-                await self._written.wait()
+        if self._way is not None:
+            await self._way.finish()
         await self._tasks.cancel()
         self._end()
 
@@ -180,16 +203,16 @@ class Conversation:
         """Wait until the conversation is over, for whatever reason."""
         await self._ended.wait()
 
+    # What a person or a program does
+
     def append_audio(self, data: str) -> bool:
         """Send a piece of the user's voice: base64 of mono PCM16 at 24 kHz, best 20 ms.
 
         Returns:
-            Whether it was taken. It is dropped when 256 pieces wait already, or no conversation is live.
+            Whether it was taken. It is dropped when 256 pieces wait already, or no conversation is live, and silence
+            takes its place while the microphone is muted.
         """
-        if self._microphone_waiting >= MAX_MICROPHONE_FRAMES:
-            if self._microphone_dropped == 0:
-                _log.warning("! the server does not take audio fast enough; microphone frames are dropped")
-            self._microphone_dropped += 1
+        if self._way is not None and not self._way.has_room_for_audio():
             return False
         self._captured = data
         self._feed(happened.AudioCaptured(duration_ms=pcm.ms_for_bytes(pcm.base64_decoded_bytes(data))))
@@ -197,8 +220,43 @@ class Conversation:
 
     async def type_text(self, text: str) -> None:
         """Give the agent something typed: a task, or a change to the running one."""
-        await self._outbox.room()
+        await self._room()
         self._feed(happened.TextTyped(text=text))
+
+    async def append_text(self, text: str, *, role: intents.Role = "user") -> None:
+        """Let the voice know something; nothing is asked by it, of the voice or of the agent."""
+        await self._room()
+        self._feed(happened.TextAppended(text=text, role=role))
+
+    async def append_speech(self, text: str) -> None:
+        """Let the voice say something; a blank text is nothing."""
+        await self._room()
+        self._feed(happened.SpeechAppended(text=text))
+
+    async def change_instructions(self, instructions: str) -> None:
+        """Give the voice other instructions, in dialects that take them (`Abilities.instruction_change`)."""
+        await self._room()
+        self._feed(happened.InstructionsChanged(instructions=instructions))
+
+    async def report(self, report: core.AgentReport) -> None:
+        """Say what the agent does, where the caller is the agent or works for one: see `core.AgentReport`.
+
+        Reports of turns that were not started here are told to the voice too; those of a turn that is over are not.
+        """
+        await self._room_for_reports()
+        self._feed(report)
+
+    def mute(self, *, muted: bool) -> None:
+        """Switch the microphone off or on: while it is off, nothing of it leaves this process."""
+        self._feed(happened.MuteChanged(muted=muted))
+
+    def set_updates(self, level: core.Speech) -> None:
+        """Choose how much the voice says unasked."""
+        self._feed(happened.UpdatesChosen(level=level))
+
+    def answer_approval(self, approval_id: str, *, approved: bool) -> None:
+        """Answer a request for permission on the screen; one that is settled or unknown stays as it is."""
+        self._feed(happened.ApprovalAnswered(approval_id=approval_id, approved=approved))
 
     async def stop_task(self) -> None:
         """Stop the running task; the conversation goes on.
@@ -210,6 +268,23 @@ class Conversation:
     def played(self, item_id: str, total_ms: int) -> None:
         """A player tells how much of an item has been heard so far."""
         self._feed(happened.Played(item_id=item_id, total_ms=total_ms))
+
+    def break_connection(self) -> None:
+        """Break the connection to the server, as a network does; to see what happens then."""
+        if self._way is not None:
+            self._way.drop()
+
+    # What can be asked
+
+    @property
+    def state(self) -> core.State:
+        """Where it stands."""
+        return self._core.state
+
+    @property
+    def task(self) -> core.Task | None:
+        """What the agent is working on; None when it is not."""
+        return self._core.task
 
     def status(self) -> str:
         """How the work is going, in a sentence or two."""
@@ -232,6 +307,8 @@ class Conversation:
             self._recorder.add(now, event, effects)
         for effect in effects:
             self._perform(effect)
+        if effects and self._core.state is core.State.CLOSED:
+            self._end()
 
     def _perform(self, effect: do.Effect) -> None:
         match effect:
@@ -239,47 +316,58 @@ class Conversation:
                 if self._player is not None and self._received is not None:
                     self._player.play(self._received)
             case do.SendAudio():
-                self._send(intents.AppendAudio(audio=self._captured), is_audio=True)
+                self._send_audio(self._captured)
+            case do.SendSilence():
+                self._send_audio(pcm.base64_silence(self._captured))
             case do.Send(intent=intent):
-                self._send(intent, is_audio=False)
+                self._send(intent)
             case do.Configure():
                 if configures(self._settings):
-                    self._send(intents.UpdateSession(settings=self._settings.session), is_audio=False)
+                    self._send(intents.UpdateSession(settings=self._settings.session))
             case do.Show(event=event):
-                self._show(event)
+                self._screen.put(event)
             case do.StopPlayback():
                 if self._player is not None:
                     self._player.stop()
-            case do.StartTurn(turn_id=turn_id, text=text):
-                request = TurnRequest(turn_id=turn_id, text=text)
-                self._working = self._tasks.start(f"agent {turn_id}", self._work(request, after=self._working))
+            case do.StartTurn():
+                self._turns.start(effect)
             case do.SteerTurn():
-                self._tasks.start(f"steer {effect.turn_id}", self._steer(effect))
-            case do.InterruptTurn(turn_id=turn_id):
-                self._stopped_turn = turn_id
-                self._tasks.start(f"interrupt {turn_id}", self._interrupt(turn_id))
+                self._turns.steer(effect)
+            case do.InterruptTurn():
+                self._turns.interrupt(effect)
+            case do.AnswerApproval():
+                self._turns.answer_approval(effect)
+            case do.BriefAgent(by_voice=True):
+                self._briefing.begins(self._settings.start_instructions)
+            case do.BriefAgent():
+                self._briefing.ends(self._settings.end_instructions)
             case do.SetTimer(name=name, deadline=deadline):
                 self._set_timer(name, deadline)
             case do.CancelTimer(name=name):
                 self._cancel_timer(name)
+            case do.OpenTransport(replaces=replaces):
+                self._open(replaces=replaces)
+            case do.TakeTransport():
+                self._take()
             case do.CloseTransport():
                 if self._settings.dialect.abilities.announces_close:
-                    self._send(intents.CloseSession(), is_audio=False)
-                self._outbox.close()
+                    self._send(intents.CloseSession())
+                if self._way is not None:
+                    self._way.close()
             case _:
                 assert_never(effect)
 
-    def _send(self, intent: intents.Intent, *, is_audio: bool) -> None:
-        for data in self._settings.dialect.encode(intent):
-            self._outbox.put(_Message(data, is_audio))
-            self._microphone_waiting += is_audio
-        if len(self._outbox) > MAX_UNREAD_MESSAGES + MAX_MICROPHONE_FRAMES and not is_audio:
-            self._lose("the server has stopped reading what it is sent")
+    def _send(self, intent: intents.Intent) -> None:
+        way = self._way
+        if way is None:
+            raise AssertionError("the core says nothing before a way has opened")
+        way.say(intent)
+        if way.is_overfull:
+            self._lose(way, "the server has stopped reading what it is sent")
 
-    def _show(self, event: screen.ScreenEvent) -> None:
-        self._screen.put(event)
-        if isinstance(event, screen.ConversationClosed):
-            self._end()
+    def _send_audio(self, audio: str) -> None:
+        if self._way is not None:
+            self._way.say_audio(self._settings.dialect.encode(intents.AppendAudio(audio=audio)))
 
     def _set_timer(self, name: str, deadline: float) -> None:
         self._cancel_timer(name)
@@ -297,64 +385,119 @@ class Conversation:
     def _end(self) -> None:
         for name in list(self._timers):
             self._cancel_timer(name)
-        if self._joining is not None:
-            self._joining.cancel()
-        self._outbox.close()
+        self._give_up_opening()
+        if self._replacement is not None:
+            _settle(self._replacement[1], ConnectionLost("the conversation ended before it was replaced"))
+            self._replacement = None
+        if self._way is not None:
+            self._way.close()
         self._screen.close()
         self._ended.set()
 
-    def _lose(self, message: str) -> None:
-        self._feed(happened.TransportFailed(message=message))
+    async def _room(self) -> None:
+        if self._way is not None:
+            await self._way.room()
+
+    async def _room_for_reports(self) -> None:
+        await self._screen.room()
+        await self._room()
 
     def _task_failed(self, name: str, exc: Exception) -> None:
-        self._lose(f"{name} failed: {type(exc).__name__}; please report this with a recording (--record)")
+        message = f"{name} failed: {type(exc).__name__}; please report this with a recording (--record)"
+        self._feed(happened.TransportFailed(message=message, is_final=True, chance=self._chance()))
 
-    # The tasks that carry
+    # Ways
 
-    def _carry(self, socket: WebSocket, *, unread: str | None) -> None:
-        self._written.clear()
-        self._tasks.start("writer", self._write(socket))
-        self._tasks.start("reader", self._read(socket, unread))
+    def _open(self, *, replaces: bool) -> None:
+        self._give_up_opening()
+        replacement = self._replacement if replaces else None
+        if replaces and replacement is None:
+            raise AssertionError("whoever asked for a replacement gave its settings")
+        settings = self._settings if replacement is None else replacement[0]
+        self._opening = self._tasks.start("opening", self._open_further(settings, is_new=replaces))
 
-    async def _join(self, call: CallAnswer, join: Join) -> None:
+    def _give_up_opening(self) -> None:
+        for task in (self._opening, self._joining):
+            if task is not None and task is not asyncio.current_task():
+                task.cancel()
+        self._opening = self._joining = None
+
+    async def _open_further(self, settings: Settings, *, is_new: bool) -> None:
+        done = None if self._replacement is None or not is_new else self._replacement[1]
+        try:
+            if self._call_id is None or is_new:
+                opened = await open_way(settings)
+            else:
+                opened = await rejoin(settings, self._call_id)
+        except BackchannelError as exc:
+            self._opening = None
+            if done is not None:
+                self._replacement = None
+            self._feed(open_failure(exc, chance=self._chance()))
+            _settle(done, exc)
+        else:
+            self._opening = None
+            self._arrive(opened, settings)
+            _settle(done, None)
+
+    def _arrive(self, opened: Opened, settings: Settings) -> None:
+        """A way has opened: tell the core, which takes it."""
+        way = Way(settings.dialect, tasks=self._tasks, on_frame=self._on_frame)
+        self._arrived = (way, settings)
+        if opened.socket is not None:
+            way.carry(opened.socket, unread=opened.unread)
+        self._feed(happened.TransportOpened())
+        if opened.call is not None:
+            # Not through the core: nothing is decided by it, and no recording should carry it.
+            self._screen.put(screen.CallAnswered(sdp=opened.call.sdp))
+            self._joining = self._tasks.start("sideband", self._join(way, opened.call, opened.join))
+
+    def _take(self) -> None:
+        if self._arrived is None:
+            raise AssertionError("the core takes a way after it has been told of it")
+        before = self._way
+        (self._way, settings), self._arrived = self._arrived, None
+        if settings is not self._settings:
+            self._settings = settings
+            self._call_id = existing_call(settings)
+            self._replacement = None
+        if before is not None:
+            self._tasks.start("last words", before.finish())
+
+    async def _join(self, way: Way, call: CallAnswer, join: Join) -> None:
         try:
             socket = await sideband(self._settings, call.call_id, join)
         except BackchannelError as exc:
             self._joining = None
             said = str(exc)
-            self._lose(said if said.startswith("sideband") else f"sideband failed: {said}")
+            message = said if said.startswith("sideband") else f"sideband failed: {said}"
+            self._feed(happened.TransportFailed(message=message, is_final=True, chance=self._chance()))
         else:
             self._joining = None
-            self._carry(socket, unread=None)
+            self._call_id = call.call_id
+            way.carry(socket)
 
-    async def _write(self, socket: WebSocket) -> None:
-        try:
-            while (message := await self._outbox.take()) is not None:
-                self._microphone_waiting -= message.is_audio
-                await socket.send(message.data)
-        except ConnectionLost:
-            # The reader finds out why.
-            self._outbox.close()
-        finally:
-            try:
-                await socket.close()
-            finally:
-                self._written.set()
+    def _lose(self, way: Way, message: str, *, is_final: bool = False) -> None:
+        unsent = way.abandon()
+        failed = happened.TransportFailed(message=message, is_final=is_final, unsent=unsent, chance=self._chance())
+        self._feed(failed)
 
-    async def _read(self, socket: WebSocket, unread: str | None) -> None:
-        if unread is not None:
-            self._decode(unread)
-        async for frame in socket:
-            match frame:
-                case TextFrame(text=text):
-                    await self._screen.room()
+    async def _on_frame(self, way: Way, frame: Frame) -> None:
+        match frame:
+            case TextFrame(text=text):
+                await self._screen.room()
+                if way is self._way:
                     self._decode(text)
-                case BinaryFrame():
-                    self._lose("the server sent a binary message, which the realtime protocol does not have")
-                case Closed():
-                    self._feed(ending(self._settings, frame))
-                case _:
-                    assert_never(frame)
+            case _ if way is not self._way:
+                # It has served its time: what becomes of it is nobody's concern.
+                pass
+            case BinaryFrame():
+                said = "the server sent a binary message, which the realtime protocol does not have"
+                self._lose(way, said, is_final=True)
+            case Closed():
+                self._feed(ending(self._settings, frame, unsent=way.abandon(), chance=self._chance()))
+            case _:
+                assert_never(frame)
 
     def _decode(self, text: str) -> None:
         event = self._settings.dialect.decode(text)
@@ -369,81 +512,22 @@ class Conversation:
                 _log.warning("< %s skipped as malformed: %s", kind, malformed)
             case server.ServerError(message=said, code=code):
                 self._feed(server.ServerError(message=without_key(self._settings.target, said), code=code))
+            case server.SessionUpdated(session_id=session_id):
+                # Without the instructions, which some servers send back: nothing is decided by them, and no recording
+                # should carry them.
+                self._feed(server.SessionUpdated(session_id=session_id))
             case _:
                 self._feed(event)
 
-    async def _work(self, request: TurnRequest, *, after: asyncio.Task[None] | None) -> None:
-        await _finished(after)
-        if self._stopped_turn == request.turn_id:
-            # Before it began.
-            self._feed(core.AgentTurnEnded(turn_id=request.turn_id, outcome=core.Outcome.INTERRUPTED))
-            return
-        ended = False
-        self._running_turn = request.turn_id
-        try:
-            async with contextlib.aclosing(self._agent.run(request)) as reports:
-                async for report in reports:
-                    await self._screen.room()
-                    await self._outbox.room()
-                    if isinstance(report, core.AgentTurnEnded):
-                        ended = True
-                        self._running_turn = None
-                    self._feed(report)
-        except Exception as exc:
-            # The task boundary: whatever goes wrong in an agent fails its turn and nothing else.
-            _log.exception("! agent %s failed", self._agent.name)
-            self._feed(_failed(request, f"the agent {self._agent.name} broke down: {type(exc).__name__}"))
-        else:
-            if not ended:
-                self._feed(_failed(request, f"the agent {self._agent.name} stopped without saying how it ended"))
-        finally:
-            self._running_turn = None
 
-    async def _steer(self, effect: do.SteerTurn) -> None:
-        missed = happened.SteerMissed(turn_id=effect.turn_id, text=effect.text, by_voice=effect.by_voice)
-        async with self._steering:
-            if effect.turn_id != self._running_turn:
-                # The turn ended while the change was on its way; the next turn is another's.
-                self._feed(missed)
-                return
-            try:
-                await self._agent.steer(effect.text)
-            except SteerRefused as exc:
-                self._feed(happened.SteerFailed(turn_id=effect.turn_id, reason=str(exc)))
-            except LocalProtocolError:
-                self._feed(missed)
-            except Exception as exc:
-                # The boundary to the agent, as in `_work`: the turn goes on as it was.
-                _log.exception("! agent %s failed to take a change", self._agent.name)
-                reason = f"The change could not be made: the agent {self._agent.name} broke down on it"
-                self._feed(happened.SteerFailed(turn_id=effect.turn_id, reason=f"{reason} ({type(exc).__name__})."))
-
-    async def _interrupt(self, turn_id: str) -> None:
-        work = self._working
-        if self._running_turn == turn_id:
-            try:
-                await self._agent.interrupt()
-            except Exception:
-                # The boundary to the agent, as in `_work`.
-                _log.exception("! agent %s failed to stop", self._agent.name)
-        if not await _finished(work):
-            error = f"the agent {self._agent.name} did not stop and was ended by force"
-            self._feed(core.AgentTurnEnded(turn_id=turn_id, outcome=core.Outcome.FAILED, error=error))
-
-
-async def _finished(work: asyncio.Task[None] | None) -> bool:
-    """Wait until an agent has done with its turn: it works on one at a time, and clears up after each.
-
-    Returns:
-        Whether it did so by itself; otherwise it was ended by force.
-    """
-    if work is None or work.done():
-        return True
-    _, late = await asyncio.wait([work], timeout=_CLEARING_UP_S)
-    if late:
-        work.cancel()
-        await asyncio.wait([work])
-    return not late
+def _settle(done: asyncio.Future[None] | None, exc: Exception | None) -> None:
+    """Tell whoever waits for a replacement."""
+    if done is None or done.done():
+        return
+    if exc is None:
+        done.set_result(None)
+    else:
+        done.set_exception(exc)
 
 
 def _duration_ms(audio: server.AudioOut) -> int:
@@ -451,7 +535,3 @@ def _duration_ms(audio: server.AudioOut) -> int:
         return pcm.ms_for_samples(audio.samples_per_channel, rate_hz=audio.rate_hz)
     n_bytes = pcm.base64_decoded_bytes(audio.data)
     return pcm.ms_for_bytes(n_bytes, rate_hz=audio.rate_hz, channels=audio.channels)
-
-
-def _failed(request: TurnRequest, error: str) -> core.AgentTurnEnded:
-    return core.AgentTurnEnded(turn_id=request.turn_id, outcome=core.Outcome.FAILED, error=error)

@@ -49,6 +49,13 @@ class Mailbox(Generic[_T]):
         self._filled.set()
         self._emptied.set()
 
+    def drain(self) -> list[_T]:
+        """Take everything that waits, at once."""
+        items = list(self._items)
+        self._items.clear()
+        self._emptied.set()
+        return items
+
     async def room(self) -> None:
         """Wait until fewer than `capacity` items wait, or it is closed."""
         await self._emptied.wait()

@@ -12,11 +12,12 @@ Source: realtime.md 1.4 and 3.6.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from backchannel.core import events as happened
+from backchannel.errors import AuthError, BackchannelError, ConnectError, UsageError
 from backchannel.runtime.call import create_call, join_sideband
 from backchannel.runtime.dial import await_session, dial, without_key
 from backchannel.runtime.transport import Join, OverExistingCall, OverWebRtc, OverWebSocket, check_unconfigured
@@ -28,8 +29,23 @@ if TYPE_CHECKING:
     from backchannel.runtime.dial import Target
     from backchannel.runtime.transport import Transport
     from backchannel.wire.realtime import CallAnswer, Dialect, SessionSettings
+    from backchannel.wire.realtime.intents import Intent
 
-__all__ = ["Opened", "Settings", "configures", "ending", "open_way", "sideband"]
+__all__ = [
+    "Opened",
+    "Settings",
+    "configures",
+    "ending",
+    "existing_call",
+    "open_failure",
+    "open_way",
+    "rejoin",
+    "sideband",
+    "with_transport_options",
+]
+
+_OVER: Final = (404, 410)
+"""The call whose session was to be joined is unknown to the server, or over."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +62,10 @@ class Settings:
     """For an existing call: empty instructions, an empty voice and nothing else, except perhaps a session id."""
     options: core.Options
     transport: Transport = dataclasses.field(default_factory=OverWebSocket)
+    start_instructions: str | None = None
+    """What the agent is told when the conversation begins; None for our own text."""
+    end_instructions: str | None = None
+    """What it is told when it ends; likewise."""
 
     def __post_init__(self) -> None:
         if isinstance(self.transport, OverExistingCall):
@@ -116,11 +136,52 @@ def configures(settings: Settings) -> bool:
             return False
 
 
-def ending(settings: Settings, closed: Closed) -> happened.TransportClosed | happened.TransportFailed:
+def with_transport_options(settings: Settings) -> Settings:
+    """The settings, in which the core is told how the dialect and the way behave."""
+    abilities = settings.dialect.abilities
+    is_call = not isinstance(settings.transport, OverWebSocket)
+    options = msgspec.structs.replace(
+        settings.options,
+        creates_responses=abilities.creates_responses,
+        speaks_by_channel=abilities.speaks_by_channel,
+        names_requests=abilities.names_requests,
+        replaces_active_handoff=abilities.replaces_active_handoff,
+        session_outlives_way=is_call,
+        # A call has one session, which ends with it.
+        rotate_after_s=None if is_call else settings.options.rotate_after_s,
+    )
+    return dataclasses.replace(settings, options=options)
+
+
+def existing_call(settings: Settings) -> str | None:
+    """The call that the conversation is to join; None when it begins otherwise."""
+    return settings.transport.call_id if isinstance(settings.transport, OverExistingCall) else None
+
+
+async def rejoin(settings: Settings, call_id: str) -> Opened:
+    """Join the session of a running call again, with one try: when to try again is decided by the core.
+
+    Raises:
+        UsageError, ConnectError: As of `join_sideband`.
+    """
+    return Opened(socket=await sideband(settings, call_id, Join(n_retries=0)))
+
+
+def open_failure(exc: BackchannelError, *, chance: float) -> happened.OpenFailed:
+    """What a way that could not be opened is to a conversation."""
+    is_over = isinstance(exc, ConnectError) and exc.stage == "sideband" and exc.status in _OVER
+    return happened.OpenFailed(
+        message=str(exc), is_final=isinstance(exc, UsageError | AuthError), is_over=is_over, chance=chance
+    )
+
+
+def ending(
+    settings: Settings, closed: Closed, *, unsent: tuple[Intent, ...], chance: float
+) -> happened.TransportClosed | happened.TransportFailed:
     """What the end of a websocket is to a conversation. Source: realtime.md 1.5."""
     detail = f": {without_key(settings.target, closed.reason)}" if closed.reason else ""
     wrong = unexpected_close(settings.dialect.abilities, closed.code)
     if wrong is not None:
-        return happened.TransportFailed(message=wrong + detail)
+        return happened.TransportFailed(message=wrong + detail, unsent=unsent, chance=chance)
     said = "without a close frame" if closed.code is None else f"code {closed.code}"
-    return happened.TransportClosed(message=said + detail)
+    return happened.TransportClosed(message=said + detail, code=closed.code, unsent=unsent, chance=chance)

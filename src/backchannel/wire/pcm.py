@@ -14,6 +14,7 @@ __all__ = [
     "RATE_HZ",
     "SAMPLE_BYTES",
     "base64_decoded_bytes",
+    "base64_silence",
     "bytes_for_ms",
     "ms_for_bytes",
     "ms_for_samples",
@@ -50,6 +51,12 @@ def base64_decoded_bytes(data: str) -> int:
     if len(data) % 4:
         return 0
     return len(data) // 4 * 3 - data[-2:].count("=")
+
+
+def base64_silence(data: str) -> str:
+    """Silence, in base64, that lasts as long as a piece of audio."""
+    n_padding = data[-2:].count("=")
+    return "A" * (len(data) - n_padding) + "=" * n_padding
 
 
 FRAME_BYTES: Final = bytes_for_ms(FRAME_MS)

@@ -1,0 +1,59 @@
+"""What the agent is told, with its next turn, about how it is spoken to: through a voice from now on, or not any more.
+
+A message goes with the next turn, never by itself. What is over before the agent heard of it is not told; but when one
+conversation takes the place of another, the agent that knew of the first is told of its end and then of the next one.
+
+Source: realtime.md 8.1 for the frame, the first lines and when; the texts are ours.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["ENDED", "MAX_TOKENS", "STARTED", "Briefing"]
+
+MAX_TOKENS: Final = 8192
+"""Of a text that is given in the place of ours; estimated."""
+STARTED: Final = (
+    "Realtime conversation started.\n\n"
+    "From now on the user speaks, and a voice passes on what was said and tells the user what you answer. So what reaches"
+    " you was recognised from speech: words may be wrong, missing or cut off, and sentences may be unfinished. Read it for"
+    " what was meant, using what you know of the work, and ask only where a misunderstanding could do harm. You may be"
+    " handed something that needs no work at all; then answer in a sentence. While you work, say briefly what matters as"
+    " it happens; the user can ask, change or stop the work at any time. Begin your final message with the outcome in one"
+    " or two sentences that can be spoken; put details, code and tables after an empty line, for the screen."
+)
+ENDED: Final = (
+    "Realtime conversation ended.\n\n"
+    "The user types again and reads what you write. What reaches you from now on was not recognised from speech, so take"
+    " it as it stands, and answer in the form you would choose for text.\n\n"
+    "Reason: inactive"
+)
+
+
+class Briefing:
+    """What one agent is still to be told. It lives as long as the agent, longer than a conversation."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[bool, str]] = []
+        self._knows_of_voice = False
+
+    def begins(self, text: str | None = None) -> None:
+        """A conversation by voice has begun; None is our own text, an empty one says nothing but that."""
+        self._waiting.append((True, STARTED if text is None else text))
+
+    def ends(self, text: str | None = None) -> None:
+        """It is over; None is our own text."""
+        if self._waiting and self._waiting[-1][0]:
+            # The agent never heard of it.
+            self._waiting.pop()
+        elif self._knows_of_voice and not self._waiting:
+            self._waiting.append((False, ENDED if text is None else text))
+
+    def take(self) -> tuple[str, ...]:
+        """The messages that go with the turn that begins now, in order; afterwards they have been told."""
+        told = tuple(f"<realtime_conversation>\n{text}\n</realtime_conversation>" for _, text in self._waiting)
+        if self._waiting:
+            self._knows_of_voice = self._waiting[-1][0]
+        self._waiting.clear()
+        return told
