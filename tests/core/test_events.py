@@ -21,7 +21,7 @@ def test_the_core_takes_every_event_at_any_time(event: events.Event) -> None:
     live = Conversation(Options())
     live.handle(events.TransportOpened(), 1.0)
     if isinstance(event, events.TransportOpened | events.OpenFailed):
-        with pytest.raises(LocalProtocolError, match="expected an opening once"):
+        with pytest.raises(LocalProtocolError, match="expected no opening"):
             live.handle(event, 2.0)
     else:
         live.handle(event, 2.0)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from backchannel.core import Outcome, Phase, effects, render_delegation, screen
-from backchannel.core.floor import Reason
+from backchannel.core import Options, Outcome, Phase, effects, render_delegation, screen
+from backchannel.core.floor import News, Reason
 from backchannel.core.handoff import (
     REMEMBERED_CALLS,
     STOP_DEADLINE_S,
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 HELLO = Utterance(speaker="user", text="hello")
 NOTHING = Decision()
+
+
+def reason(decision: Decision) -> Reason | None:
+    return None if decision.news is None else decision.news.reason
 
 
 def delegate(handoff: Handoff, call_id: str, text: str, now: float = 0.0) -> Decision:
@@ -63,7 +67,7 @@ def started(came: Iterable[effects.Effect]) -> list[tuple[str, str]]:
 
 
 def working(call_id: str = "call_1", text: str = "run the tests") -> Handoff:
-    handoff = Handoff()
+    handoff = Handoff(Options())
     delegate(handoff, call_id, text)
     return handoff
 
@@ -75,7 +79,7 @@ def stopping() -> Handoff:
 
 
 def in_state(state: State) -> Handoff:
-    handoff = {State.IDLE: Handoff(), State.WORKING: working(), State.STOPPING: stopping()}[state]
+    handoff = {State.IDLE: Handoff(Options()), State.WORKING: working(), State.STOPPING: stopping()}[state]
     assert handoff.state is state
     return handoff
 
@@ -121,7 +125,7 @@ def test_the_state_moves_as_the_table_says(state: State, happened: Input, then: 
 
 
 def test_a_delegation_starts_a_task_with_what_was_said_before_it() -> None:
-    decision = Handoff().delegated("call_1", "run the tests", (HELLO,), 1.0)
+    decision = Handoff(Options()).delegated("call_1", "run the tests", (HELLO,), 1.0)
 
     assert decision == Decision(
         effects=(
@@ -135,7 +139,7 @@ def test_a_delegation_starts_a_task_with_what_was_said_before_it() -> None:
 def test_without_words_of_its_own_a_delegation_asks_what_was_said(text: str) -> None:
     spoken = (HELLO, Utterance(speaker="assistant", text="hi"))
 
-    decision = Handoff().delegated("call_1", text, spoken, 1.0)
+    decision = Handoff(Options()).delegated("call_1", text, spoken, 1.0)
 
     lines = "user: hello\nassistant: hi"
     assert started(decision.effects) == [("turn_1", render_delegation(lines, lines))]
@@ -143,13 +147,13 @@ def test_without_words_of_its_own_a_delegation_asks_what_was_said(text: str) -> 
 
 @pytest.mark.parametrize("text", ["", " \n"])
 def test_an_empty_request_is_answered_at_once_and_starts_nothing(text: str) -> None:
-    handoff = Handoff()
+    handoff = Handoff(Options())
     decision = delegate(handoff, "call_1", text)
 
     assert list(answers(decision.effects)) == ["call_1"]
     assert "Ask the user" in answers(decision.effects)["call_1"]
     assert len(decision.effects) == 1
-    assert decision.speak is Reason.ASKED
+    assert reason(decision) is Reason.ASKED
     assert handoff.is_idle
 
 
@@ -161,7 +165,7 @@ def test_a_second_delegation_steers_and_is_answered_at_once() -> None:
     assert steer == effects.SteerTurn(turn_id="turn_1", text=text, by_voice=True)
     assert shown == effects.Show(event=screen.TaskSteered(turn_id="turn_1", request="only core", by_voice=True))
     assert "already running" in answers([answered])["call_2"]
-    assert decision.speak is Reason.ASKED
+    assert reason(decision) is Reason.ASKED
 
 
 def test_the_first_call_is_kept_when_the_task_is_steered() -> None:
@@ -174,7 +178,7 @@ def test_the_first_call_is_kept_when_the_task_is_steered() -> None:
 
 
 def test_typed_text_starts_a_task_and_the_voice_is_let_know() -> None:
-    decision = Handoff().typed("run <the> tests", mirrored=True, now=1.0)
+    decision = Handoff(Options()).typed("run <the> tests", mirrored=True, now=1.0)
 
     assert decision == Decision(
         effects=(
@@ -187,7 +191,7 @@ def test_typed_text_starts_a_task_and_the_voice_is_let_know() -> None:
 
 
 def test_typed_text_is_not_mirrored_where_that_is_not_wanted() -> None:
-    decision = Handoff().typed("run", mirrored=False, now=1.0)
+    decision = Handoff(Options()).typed("run", mirrored=False, now=1.0)
 
     assert [type(effect) for effect in decision.effects] == [effects.Show, effects.StartTurn, effects.Show]
 
@@ -197,12 +201,12 @@ def test_typed_text_steers_a_running_task_and_nobody_waits_for_an_answer() -> No
 
     assert decision.effects[2] == effects.SteerTurn(turn_id="turn_1", text="only core", by_voice=False)
     assert answers(decision.effects) == {}
-    assert decision.speak is None
+    assert reason(decision) is None
 
 
 @pytest.mark.parametrize("text", ["", "  \n"])
 def test_typing_nothing_does_nothing(text: str) -> None:
-    handoff = Handoff()
+    handoff = Handoff(Options())
 
     assert handoff.typed(text, mirrored=True, now=1.0) == NOTHING
     assert handoff.is_idle
@@ -230,12 +234,12 @@ def test_a_repeated_call_is_ignored_with_a_warning_whatever_it_asks() -> None:
         assert isinstance(shown, effects.Show)
         assert isinstance(shown.event, screen.Warned)
         assert "call_1" in shown.event.message
-        assert decision.speak is None
+        assert reason(decision) is None
     assert handoff.state is State.WORKING
 
 
 def test_calls_of_every_kind_are_claimed() -> None:
-    handoff = Handoff()
+    handoff = Handoff(Options())
     delegate(handoff, "a", "run")
     handoff.stop_asked("b", 1.0)
     handoff.status_asked("c", 1.0)
@@ -248,7 +252,7 @@ def test_calls_of_every_kind_are_claimed() -> None:
 
 
 def test_the_last_1024_calls_are_remembered() -> None:
-    handoff = Handoff()
+    handoff = Handoff(Options())
     for number in range(REMEMBERED_CALLS):
         handoff.called(str(number), output="", speak=None)
     assert handoff.has_claimed("0")
@@ -261,7 +265,7 @@ def test_the_last_1024_calls_are_remembered() -> None:
 
 @pytest.mark.parametrize("speak", [None, Reason.ASKED])
 def test_a_call_that_does_not_concern_the_agent_is_answered_at_once(speak: Reason | None) -> None:
-    assert Handoff().called("call_1", output="out", speak=speak) == Decision(
+    assert Handoff(Options()).called("call_1", output="out", speak=speak) == Decision(
         effects=(effects.Send(intent=intents.AnswerCall(call_id="call_1", output="out")),), speak=speak
     )
 
@@ -280,11 +284,11 @@ def test_the_final_message_is_context_and_its_turns_end_asks_for_speech() -> Non
     decision = working().message("turn_1", "all passed", Phase.FINAL)
 
     assert said(decision.effects) == ["all passed"]
-    assert decision.speak is None
+    assert reason(decision) is None
 
 
 def test_the_progress_of_a_typed_task_belongs_to_no_call() -> None:
-    handoff = Handoff()
+    handoff = Handoff(Options())
     handoff.typed("run", mirrored=False, now=0.0)
 
     assert handoff.message("turn_1", "3 ran", Phase.COMMENTARY).effects == (
@@ -307,9 +311,9 @@ def test_what_another_turn_says_is_stale() -> None:
     assert handoff.ended("turn_0", Outcome.COMPLETED, None, 1.0) == NOTHING
     assert handoff.steer_failed("turn_0", "too late") == NOTHING
     assert handoff.state is State.WORKING
-    assert Handoff().message("turn_1", "old", Phase.FINAL) == NOTHING
-    assert Handoff().ended("turn_1", Outcome.COMPLETED, None, 1.0) == NOTHING
-    assert Handoff().steer_failed("turn_1", "too late") == NOTHING
+    assert Handoff(Options()).message("turn_1", "old", Phase.FINAL) == NOTHING
+    assert Handoff(Options()).ended("turn_1", Outcome.COMPLETED, None, 1.0) == NOTHING
+    assert Handoff(Options()).steer_failed("turn_1", "too late") == NOTHING
 
 
 def test_a_change_that_the_agent_cannot_take_is_told_at_once() -> None:
@@ -338,7 +342,7 @@ def test_a_change_that_came_too_late_waits_for_the_end_of_its_task() -> None:
 
     assert started(decision.effects) == [("turn_2", "only core")]
     assert list(answers(decision.effects)) == ["call_1"]
-    assert decision.speak is Reason.RESULT
+    assert reason(decision) is Reason.RESULT
     assert handoff.state is State.WORKING
 
 
@@ -391,7 +395,7 @@ def test_the_call_is_answered_in_every_ending_and_the_result_is_news(
         event=screen.TaskEnded(turn_id="turn_1", outcome=outcome, elapsed_s=2.5, error=error)
     )
     assert said(decision.effects) == []
-    assert decision.speak is Reason.RESULT
+    assert reason(decision) is Reason.RESULT
 
 
 def test_a_task_that_said_something_is_answered_by_pointing_at_it() -> None:
@@ -413,7 +417,7 @@ def test_a_task_that_said_something_is_answered_by_pointing_at_it() -> None:
     ],
 )
 def test_the_voice_is_let_know_how_a_typed_task_ended(outcome: Outcome, error: str | None, conveys: str) -> None:
-    handoff = Handoff()
+    handoff = Handoff(Options())
     handoff.typed("run", mirrored=False, now=0.0)
 
     decision = handoff.ended("turn_1", outcome, error, 1.0)
@@ -421,18 +425,18 @@ def test_the_voice_is_let_know_how_a_typed_task_ended(outcome: Outcome, error: s
     (told,) = said(decision.effects)
     assert conveys in told
     assert answers(decision.effects) == {}
-    assert decision.speak is Reason.RESULT
+    assert reason(decision) is Reason.RESULT
 
 
 def test_a_typed_task_that_said_its_result_needs_no_more_words() -> None:
-    handoff = Handoff()
+    handoff = Handoff(Options())
     handoff.typed("run", mirrored=False, now=0.0)
     handoff.message("turn_1", "all passed", Phase.FINAL)
 
     decision = handoff.ended("turn_1", Outcome.COMPLETED, None, 1.0)
 
     assert [type(effect) for effect in decision.effects] == [effects.Show]
-    assert decision.speak is Reason.RESULT
+    assert reason(decision) is Reason.RESULT
 
 
 # Stopping.
@@ -456,7 +460,7 @@ def test_a_stop_by_hand_ends_the_task_and_answers_its_call() -> None:
     assert decision.effects[0] == effects.CancelTimer(name=TIMER)
     assert list(answers(decision.effects)) == ["call_1"]
     assert "as asked" in answers(decision.effects)["call_1"]
-    assert decision.speak is Reason.ASKED
+    assert reason(decision) is Reason.ASKED
 
 
 def test_a_stop_by_voice_is_answered_when_the_task_has_ended() -> None:
@@ -493,11 +497,11 @@ def test_a_change_that_failed_is_of_no_interest_once_the_user_said_stop() -> Non
 
 
 def test_with_nothing_to_stop_the_call_says_so() -> None:
-    decision = Handoff().stop_asked("stop_1", 1.0)
+    decision = Handoff(Options()).stop_asked("stop_1", 1.0)
 
     assert "nothing to stop" in answers(decision.effects)["stop_1"]
-    assert decision.speak is Reason.ASKED
-    assert Handoff().stop_asked(None, 1.0) == NOTHING
+    assert reason(decision) is Reason.ASKED
+    assert Handoff(Options()).stop_asked(None, 1.0) == NOTHING
 
 
 def test_a_task_that_does_not_stop_in_time_is_given_up_and_every_call_answered() -> None:
@@ -513,7 +517,7 @@ def test_a_task_that_does_not_stop_in_time_is_given_up_and_every_call_answered()
     assert isinstance(shown, effects.Show)
     assert isinstance(shown.event, screen.TaskEnded)
     assert shown.event.outcome is Outcome.FAILED
-    assert decision.speak is Reason.ASKED
+    assert reason(decision) is Reason.ASKED
     assert handoff.is_idle
     assert handoff.ended("turn_1", Outcome.INTERRUPTED, None, 12.0) == NOTHING
     assert handoff.message("turn_1", "late", Phase.FINAL) == NOTHING
@@ -597,14 +601,14 @@ def test_when_the_session_ends_all_that_waits_is_answered() -> None:
 
 
 def test_when_nothing_waits_the_session_ends_without_a_word() -> None:
-    assert Handoff().session_ending() == ()
+    assert Handoff(Options()).session_ending() == ()
 
 
 # Status.
 
 
 def test_before_any_task_the_status_says_so() -> None:
-    assert Handoff().status(1.0) == "No task is running, and none has been asked for yet."
+    assert Handoff(Options()).status(1.0) == "No task is running, and none has been asked for yet."
 
 
 @pytest.mark.parametrize(
@@ -666,10 +670,10 @@ def test_the_status_answers_its_call_and_is_shown() -> None:
 
 
 def test_the_status_asked_for_by_hand_is_only_shown() -> None:
-    decision = Handoff().status_asked(None, 5.0)
+    decision = Handoff(Options()).status_asked(None, 5.0)
 
     assert [type(effect) for effect in decision.effects] == [effects.Show]
-    assert decision.speak is None
+    assert reason(decision) is None
 
 
 @dataclasses.dataclass(slots=True)
@@ -688,7 +692,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.handoff = Handoff()
+        self.handoff = Handoff(Options())
         self.now = 0.0
         self.claimed: set[str] = set()
         self.answered: set[str] = set()
@@ -802,12 +806,12 @@ TestAnyOrder = AnyOrder.TestCase
 
 
 def test_a_delegation_that_replaces_gets_what_is_said_from_then_on_and_the_only_answer() -> None:
-    handoff = Handoff(replaces_active=True)
+    handoff = Handoff(Options(replaces_active_handoff=True))
     handoff.delegated("call_1", "run the tests", (), 0.0)
 
     decision = handoff.delegated("call_2", "only core", (), 1.0)
     assert not list(answers(decision.effects))
-    assert decision.speak is None
+    assert reason(decision) is None
     assert any(isinstance(effect, effects.SteerTurn) for effect in decision.effects)
     report = intents.ReportProgress(handoff_id="call_2", text="core passed", phase="final")
     assert handoff.message("turn_1", "core passed", Phase.FINAL).effects == (effects.Send(intent=report),)
@@ -815,7 +819,7 @@ def test_a_delegation_that_replaces_gets_what_is_said_from_then_on_and_the_only_
 
 
 def test_typed_text_that_steers_replaces_nothing() -> None:
-    handoff = Handoff(replaces_active=True)
+    handoff = Handoff(Options(replaces_active_handoff=True))
     handoff.delegated("call_1", "run the tests", (), 0.0)
     handoff.typed("only core", mirrored=False, now=1.0)
 

@@ -5,6 +5,7 @@ from backchannel.core.briefing import Briefing
 from backchannel.core.conversation import Activity, Conversation, State
 from backchannel.core.delegation import parse_delegation, render_delegation
 from backchannel.core.floor import Speech
+from backchannel.core.handoff import Task
 from backchannel.core.options import Options
 from backchannel.core.reports import (
     AgentApprovalRequested,
@@ -23,7 +24,6 @@ from backchannel.core.reports import (
 
 __all__ = [
     "Activity",
-    "Briefing",
     "AgentApprovalRequested",
     "AgentApprovalWithdrawn",
     "AgentCommandEnded",
@@ -33,6 +33,7 @@ __all__ = [
     "AgentMessageDelta",
     "AgentReport",
     "AgentTurnEnded",
+    "Briefing",
     "Conversation",
     "Options",
     "Outcome",
@@ -40,6 +41,7 @@ __all__ = [
     "Risk",
     "Speech",
     "State",
+    "Task",
     "effects",
     "events",
     "parse_delegation",

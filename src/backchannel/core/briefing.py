@@ -16,17 +16,18 @@ MAX_TOKENS: Final = 8192
 """Of a text that is given in the place of ours; estimated."""
 STARTED: Final = (
     "Realtime conversation started.\n\n"
-    "From now on the user speaks, and a voice passes on what was said and tells the user what you answer. So what reaches"
-    " you was recognised from speech: words may be wrong, missing or cut off, and sentences may be unfinished. Read it for"
-    " what was meant, using what you know of the work, and ask only where a misunderstanding could do harm. You may be"
-    " handed something that needs no work at all; then answer in a sentence. While you work, say briefly what matters as"
-    " it happens; the user can ask, change or stop the work at any time. Begin your final message with the outcome in one"
-    " or two sentences that can be spoken; put details, code and tables after an empty line, for the screen."
+    "From now on the user speaks, and a voice passes on what was said and tells the user what you answer. So what"
+    " reaches you was recognised from speech: words may be wrong, missing or cut off, and sentences may be unfinished."
+    " Read it for what was meant, using what you know of the work, and ask only where a misunderstanding could do harm."
+    " You may be handed something that needs no work at all; then answer in a sentence. While you work, say briefly"
+    " what matters as it happens; the user can ask, change or stop the work at any time. Begin your final message with"
+    " the outcome in one or two sentences that can be spoken; put details, code and tables after an empty line, for the"
+    " screen."
 )
 ENDED: Final = (
     "Realtime conversation ended.\n\n"
-    "The user types again and reads what you write. What reaches you from now on was not recognised from speech, so take"
-    " it as it stands, and answer in the form you would choose for text.\n\n"
+    "The user types again and reads what you write. What reaches you from now on was not recognised from speech, so"
+    " take it as it stands, and answer in the form you would choose for text.\n\n"
     "Reason: inactive"
 )
 

@@ -34,7 +34,7 @@ from backchannel.core.effects import (
 )
 from backchannel.core.floor import Floor, News, Reason, Speech
 from backchannel.core.handoff import TIMER as STOP_TIMER
-from backchannel.core.handoff import Decision, Handoff
+from backchannel.core.handoff import Decision, Handoff, Task
 from backchannel.core.link import RETRY_TIMER, ROTATION_TIMER, Link, Opening, Verdict
 from backchannel.core.link import State as LinkState
 from backchannel.core.playback import Playback
@@ -65,6 +65,8 @@ notices the end of what was said."""
 DENIED_PAUSE_S: Final = 5.0
 """How long no response is asked for after the server said that we ask too often."""
 
+_NEARLY_S: Final = 0.3
+"""Whoever answers so shortly before the end of a sentence has heard it."""
 _SEND_AUDIO: Final[Effect] = SendAudio()
 _SEND_SILENCE: Final[Effect] = SendSilence()
 _CLIENT_SPEECH: Final = "client"
@@ -158,6 +160,11 @@ class Conversation:
             reconnecting=self.state is State.RECONNECTING,
         )
 
+    @property
+    def task(self) -> Task | None:
+        """What the agent is working on; None when it is not."""
+        return self._handoff.task
+
     def status(self, now: float) -> str:
         """How the work is going, in a sentence or two."""
         return self._handoff.status(now)
@@ -193,13 +200,12 @@ class Conversation:
         self._is_deafness_said = False
         match meaning:
             case Opening.STARTED:
-                started = [TakeTransport(), Configure(), Show(event=screen.ConversationStarted())]
-                return [*started, BriefAgent(by_voice=True), *planned]
+                return [*_started(), *planned]
             case Opening.REPLACED:
-                return [*self._replaced(), *planned]
+                return [*self._replaced(now), *planned]
             case Opening.ROTATED:
                 # The old session is left in order: what waits for an answer in it is told that none comes there.
-                answers = [*self._handoff.session_ending(), *self._approval.session_ending()]
+                answers = [*self._handoff.session_ending(), *self._approval.session_ending().effects]
                 return [*answers, TakeTransport(), *self._restored(now), *planned]
             case Opening.RESTORED:
                 shown = Show(event=screen.ConversationReconnected(state_restored=True))
@@ -208,8 +214,8 @@ class Conversation:
                 return [TakeTransport(), *self._restored(now), shown, *planned]
         assert_never(meaning)
 
-    def _replaced(self) -> list[Effect]:
-        answers = [*self._handoff.session_ending(), *self._approval.session_ending()]
+    def _replaced(self, now: float) -> list[Effect]:
+        answers = [*self._handoff.session_ending(), *self._approval.session_ending().effects]
         timers = [CancelTimer(name=name) for name in self._forget_timers()]
         closed = screen.ConversationClosed(reason=screen.CloseReason.REQUESTED, replaced=True)
         options, self._next_options = self._next_options, None
@@ -219,16 +225,9 @@ class Conversation:
         self._unnamed.transport_lost()
         self._handoff.replaced(options)
         self._begin(options)
-        return [
-            *answers,
-            *timers,
-            Show(event=closed),
-            BriefAgent(by_voice=False),
-            TakeTransport(),
-            Configure(),
-            Show(event=screen.ConversationStarted()),
-            BriefAgent(by_voice=True),
-        ]
+        effects = [*answers, *timers, Show(event=closed), BriefAgent(by_voice=False), *_started()]
+        effects += self._approval_step(self._approval.transport_lost(now), now)
+        return [*effects, *self._approval_step(self._approval.transport_restored(now), now)]
 
     def _restored(self, now: float) -> list[Effect]:
         """A new session is told what the one before knew."""
@@ -240,7 +239,8 @@ class Conversation:
             effects.append(_send(intents.AddText(role="developer", text=account)))
         effects += map(_send, self._link.release())
         self._session_lost(now)
-        return effects
+        effects += self._approval_step(self._approval.transport_lost(now), now)
+        return [*effects, *self._approval_step(self._approval.transport_restored(now), now)]
 
     def _session_lost(self, now: float) -> None:
         """The session is gone, and with it its ids, its response and its calls."""
@@ -275,7 +275,7 @@ class Conversation:
             self._link.hold(unsent)
             if not self._options.session_outlives_way:
                 self._session_lost(now)
-                return [*verdict.effects, CancelTimer(name=RESPONSE_TIMER), *self._approval.transport_lost(now)]
+                return [*verdict.effects, CancelTimer(name=RESPONSE_TIMER), *self._approval.transport_lost(now).effects]
         return self._judged(verdict)
 
     def _judged(self, verdict: Verdict) -> list[Effect]:
@@ -286,7 +286,7 @@ class Conversation:
     def _stop_requested(self, _: events.StopRequested, now: float) -> list[Effect]:
         held = self._floor.flush()
         last = [] if held is None else [self._progress(held)]
-        answers = [*last, *self._handoff.session_ending(), *self._approval.session_ending()]
+        answers = [*last, *self._handoff.session_ending(), *self._approval.session_ending().effects]
         return [*answers, CloseTransport(), *self._close(screen.CloseReason.REQUESTED, None)]
 
     def _close(self, reason: screen.CloseReason, message: str | None) -> list[Effect]:
@@ -338,14 +338,16 @@ class Conversation:
         self._floor.muted(event.muted, now)
         return [Show(event=screen.Muted(muted=event.muted))]
 
-    def _speech_started(self, _: server.InputSpeechStarted, now: float) -> list[Effect]:
+    def _speech_started(self, event: server.InputSpeechStarted, now: float) -> list[Effect]:
+        if self._floor.is_saying:
+            self._heard(now)
         self._floor.user_started()
         self._transcript.began("user")
-        self._approval.said_started(now)
+        step = self._approval.said_started(now, event.item_id)
         cut = self._playback.cut(now)
-        if cut or not self._response.is_idle:
+        if self._floor.is_saying:
             self._floor.cut_off(now)
-        return [*cut, _SPEECH_STARTED]
+        return [*cut, _SPEECH_STARTED, *self._approval_step(step, now)]
 
     def _speech_stopped(self, _: server.InputSpeechStopped, now: float) -> list[Effect]:
         self._floor.user_stopped(now)
@@ -362,7 +364,7 @@ class Conversation:
         self._floor.user_transcribed(now)
         self._transcript.done("user", event.text, item_id=event.item_id)
         shown = Show(event=screen.TranscriptDone(speaker="user", text=event.text))
-        return [shown, *self._approval_step(self._approval.said(event.text, now), now)]
+        return [shown, *self._approval_step(self._approval.said(event.text, now, event.item_id), now)]
 
     def _voice_said_more(self, event: server.OutputTranscriptDelta, _: float) -> list[Effect]:
         self._transcript.delta("assistant", event.delta, item_id=event.item_id)
@@ -405,8 +407,6 @@ class Conversation:
 
     def _response_created(self, event: server.ResponseCreated, now: float) -> list[Effect]:
         self._transcript.began("assistant")
-        if any(news.reason is Reason.QUESTION for news in self._floor.saying):
-            self._approval.asked(now)
         return self._response.created(event.response_id, now)
 
     def _response_ended(self, event: server.ResponseCancelled | server.ResponseDone, now: float) -> list[Effect]:
@@ -444,7 +444,7 @@ class Conversation:
             case "stop_agent":
                 return self._decided(self._handoff.stop_asked(call.call_id, now), now)
             case "answer_approval":
-                return self._approval_answered_by_voice(call, now)
+                return self._approval_step(self._approval.called(call.call_id, call.arguments, now), now)
             case "set_updates":
                 return self._updates_asked(call, now)
             case name:
@@ -491,7 +491,7 @@ class Conversation:
 
     def _turn_ended(self, report: reports.AgentTurnEnded, now: float) -> list[Effect]:
         effects: list[Effect] = [Show(event=report), *self._passed_on()]
-        effects += self._approval_step(self._approval.turn_ended(report.turn_id), now)
+        effects += self._approval_step(self._approval.turn_ended(report.turn_id, now), now)
         decision = self._handoff.ended(report.turn_id, report.outcome, report.error, now)
         return [*effects, *self._decided(decision, now)]
 
@@ -514,11 +514,22 @@ class Conversation:
         return [Show(event=report), *self._passed_on(), *self._approval_step(step, now)]
 
     def _approval_withdrawn(self, report: reports.AgentApprovalWithdrawn, now: float) -> list[Effect]:
-        return [Show(event=report), *self._approval_step(self._approval.withdrawn(report.approval_id), now)]
+        return [Show(event=report), *self._approval_step(self._approval.withdrawn(report.approval_id, now), now)]
 
     def _approval_answered(self, event: events.ApprovalAnswered, now: float) -> list[Effect]:
-        step = self._approval.answered_by_hand(event.approval_id, event.approved, now)
+        step = self._approval.answered_by_hand(event.approval_id, approved=event.approved, now=now)
         return self._approval_step(step, now)
+
+    def _approval_step(self, step: Step, now: float) -> list[Effect]:
+        effects = list(step.effects)
+        for approval_id in step.settled:
+            self._floor.forget(approval_id)
+        if step.ask is not None:
+            question = News(reason=Reason.QUESTION, about=step.ask.approval_id, text=step.ask.text)
+            effects += self._offered(question, now)
+        if step.speak:
+            effects += self._offered(News(reason=Reason.ASKED, about=APPROVAL_TIMER), now)
+        return effects
 
     # Errors and time
 
@@ -622,9 +633,10 @@ class Conversation:
 
     def _heard(self, now: float) -> None:
         """What was being said has been heard, where that is so."""
-        if self._floor.saying and self._response.is_idle and self._playback.ends_at <= now:
-            if any(news.reason is Reason.QUESTION for news in self._floor.saying):
-                self._approval.asked(now)
+        if self._response.is_idle and self._playback.ends_at <= now + _NEARLY_S:
+            for news in self._floor.saying:
+                if news.reason is Reason.QUESTION:
+                    self._approval.asked(news.about, now)
             self._floor.heard()
 
     def _quiet_at(self) -> float | None:
@@ -635,7 +647,7 @@ class Conversation:
     def _settle(self, now: float) -> list[Effect]:
         """Let what waits be said when the floor is free, or come back when something will be due."""
         floor = self._floor
-        if floor.saying:
+        if floor.is_saying:
             self._heard(now)
         effects: list[Effect] = []
         free_at: float | None = None
@@ -651,7 +663,6 @@ class Conversation:
             (FLOOR_TIMER, free_at),
             (PROGRESS_TIMER, floor.held_until),
             (HEARTBEAT_TIMER, floor.heartbeat_at),
-            (APPROVAL_TIMER, self._approval.deadline),
             (WORDS_TIMER, self._unnamed.deadline),
         ):
             if deadlines.get(name) == deadline:
@@ -669,17 +680,6 @@ class Conversation:
         self._deadlines.clear()
         return names
 
-    def _approval_step(self, step: Step, now: float) -> list[Effect]:
-        effects = list(step.effects)
-        for approval_id in step.settled:
-            self._floor.forget(approval_id)
-        if step.ask is not None:
-            effects += self._offered(step.ask, now)
-        return effects
-
-    def _approval_answered_by_voice(self, call: server.ToolCalled, now: float) -> list[Effect]:
-        raise NotImplementedError
-
 
 LEVELS: Final[tuple[str, ...]] = tuple(level.value for level in Speech if level is not Speech.IMMEDIATE)
 """The levels of updates that the user may choose."""
@@ -687,6 +687,10 @@ LEVELS: Final[tuple[str, ...]] = tuple(level.value for level in Speech if level 
 _SPEECH_STARTED: Final[Effect] = Show(event=screen.SpeechStarted())
 _SPEECH_ENDED: Final[Effect] = Show(event=screen.SpeechEnded())
 _NO_CONVERSATION: Final = frozenset({LinkState.CONNECTING, LinkState.CLOSED})
+
+
+def _started() -> list[Effect]:
+    return [TakeTransport(), Configure(), Show(event=screen.ConversationStarted()), BriefAgent(by_voice=True)]
 
 
 def _send(intent: intents.Intent) -> Effect:

@@ -24,11 +24,13 @@ MAX_ENVELOPE_TOKENS: Final = 8192
 MIN_INPUT_TOKENS: Final = 2048
 
 _LATER: Final = re.compile(
-    r"\W*(?:(?:and|then|okay|ok|please)\W+)*"
-    r"(?:after (?:this|that|it)\b|after (?:this|that|the) (?:task|one|run|job)\b|afterwards?\b"
-    r"|(?:when|once|as soon as) (?:you are|you're|youre|that is|that's|it is|it's|this is)\s+(?:done|finished|through)\b"
-    r"|(?:when|once) (?:this|that|it) (?:finishes|ends|is over)\b|next,|as the next (?:thing|task)\b)",
-    re.IGNORECASE,
+    r"""\W*(?:(?:and|then|okay|ok|please)\W+)*
+    (?: after\ (?:this|that|it)\b | after\ (?:this|that|the)\ (?:task|one|run|job)\b | afterwards?\b
+      | (?:when|once|as\ soon\ as)\ (?:you\ are|you're|youre|that\ is|that's|it\ is|it's|this\ is)
+        \ (?:done|finished|through)\b
+      | (?:when|once)\ (?:this|that|it)\ (?:finishes|ends|is\ over)\b
+      | next, | as\ the\ next\ (?:thing|task)\b )""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _OPEN: Final = "<realtime_delegation>\n"
 _CLOSE: Final = "</realtime_delegation>"

@@ -174,6 +174,16 @@ class Floor:
         return bool(self._waiting)
 
     @property
+    def is_saying(self) -> bool:
+        """Whether something is being said that the voice was asked for."""
+        return bool(self._saying)
+
+    @property
+    def saying(self) -> tuple[News, ...]:
+        """What is being said, or was and has not been heard as far as is known."""
+        return tuple(item.news for item in self._saying.values())
+
+    @property
     def speech(self) -> Speech:
         """Of what the voice speaks unasked."""
         return self._speech
@@ -237,6 +247,10 @@ class Floor:
         if most_pressing is None or most_pressing > Reason.MILESTONE or self._speech is Speech.CHATTY:
             return free_at
         return max(free_at, self._progress_at + MILESTONE_GAP_S)
+
+    def quiet_at(self, playback_ends_at: float) -> float | None:
+        """When it has been quiet for a moment on both sides, as things stand; None while the user speaks."""
+        return None if self._user_speaking else max(self._silent_since, playback_ends_at) + self._quiet_s
 
     # What there is to say.
 

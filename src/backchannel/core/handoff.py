@@ -46,7 +46,17 @@ if TYPE_CHECKING:
     from backchannel.core.options import Options
     from backchannel.core.transcript import Utterance
 
-__all__ = ["REMEMBERED_CALLS", "STOP_DEADLINE_S", "TIMER", "TRANSITIONS", "Decision", "Handoff", "Input", "State"]
+__all__ = [
+    "REMEMBERED_CALLS",
+    "STOP_DEADLINE_S",
+    "TIMER",
+    "TRANSITIONS",
+    "Decision",
+    "Handoff",
+    "Input",
+    "State",
+    "Task",
+]
 
 REMEMBERED_CALLS: Final = 1024
 _REMEMBERED_TURNS: Final = 64
@@ -150,6 +160,21 @@ class _Task:
     stop_calls: list[str] = dataclasses.field(default_factory=list)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What the agent is working on, for those who show it."""
+
+    turn_id: str
+    request: str
+    """In the words in which it was asked."""
+    by_voice: bool
+    started_at: float
+    """Seconds on the clock that `now` is read from."""
+    call_id: str | None
+    """The delegation that waits for its result; None when none does."""
+    is_stopping: bool
+
+
 class Handoff:
     """Follows the agent's one task and the calls that wait for it."""
 
@@ -168,6 +193,20 @@ class Handoff:
     def is_idle(self) -> bool:
         """Whether no task runs or waits."""
         return self.state is State.IDLE
+
+    @property
+    def task(self) -> Task | None:
+        """The task; None when there is none."""
+        if self._task is None:
+            return None
+        return Task(
+            turn_id=self._task.turn_id,
+            request=self._task.request.words,
+            by_voice=self._task.request.by_voice,
+            started_at=self._task.started_at,
+            call_id=self._task.request.call_id,
+            is_stopping=self.state is State.STOPPING,
+        )
 
     def has_claimed(self, call_id: str) -> bool:
         """Whether a call with this id has been taken already."""
@@ -237,19 +276,30 @@ class Handoff:
         task.latest = text
         if self._options.client_managed_handoffs:
             return _NOTHING
+        news: News | None = None
+        if self._is_immediate:
+            # As the reference: a call that waits for its answer is spoken of with the answer, all else as it comes.
+            if task.request.call_id is None and not self._options.reports_as_items:
+                news = News(reason=Reason.RESULT, about=turn_id, text=_first_paragraph(text))
+        elif phase is Phase.COMMENTARY:
+            news = News(reason=Reason.MILESTONE, about=turn_id, text=_first_paragraph(text))
+        # Otherwise the end of the turn follows a final message and asks for speech.
         if phase is Phase.COMMENTARY:
-            milestone = News(reason=Reason.MILESTONE, about=turn_id, text=_first_paragraph(text))
-            return Decision(progress=text, news=milestone)
-        # The end of the turn follows a final message and asks for speech.
-        return Decision(effects=(Send(intent=self.report(text, phase)),))
+            return Decision(progress=text, news=news)
+        return Decision(effects=(Send(intent=self.report(text, phase)),), news=news)
+
+    @property
+    def _is_immediate(self) -> bool:
+        return self._options.speech is Speech.IMMEDIATE
 
     def report(self, text: str, phase: Phase) -> intents.Intent:
         """How the voice is told what the agent says."""
         options = self._options
         # Where a text says whether it may be spoken, this one only lets the voice know: when to speak of it is decided
         # by the floor.
-        silent = options.speaks_by_channel and options.speech is not Speech.IMMEDIATE
-        channel: intents.Channel | None = "commentary" if silent else None
+        channel: intents.Channel | None = None
+        if options.speaks_by_channel and not self._is_immediate:
+            channel = "commentary"
         if options.reports_as_items:
             return intents.ReportAsItem(text=text, prefix=options.report_prefix, channel=channel)
         call_id = None if self._task is None else self._task.request.call_id
@@ -365,8 +415,9 @@ class Handoff:
         steered = TaskSteered(turn_id=turn_id, request=request.words, by_voice=request.by_voice)
         steer = SteerTurn(turn_id=turn_id, text=request.text, by_voice=request.by_voice)
         effects: tuple[Effect, ...] = (steer, Show(event=steered))
-        if self._options.replaces_active_handoff and request.call_id is not None:
-            # The newer delegation stands for the task from now on; the older one is not heard of again.
+        stands_for_it = self._options.replaces_active_handoff or self._task.request.call_id is None
+        if stands_for_it and request.call_id is not None:
+            # The newer delegation stands for the task from now on; an older one is not heard of again.
             self._task.request = dataclasses.replace(self._task.request, call_id=request.call_id)
             return Decision(effects=effects)
         answer = _answer(request.call_id, STEERED)
@@ -420,7 +471,7 @@ class Handoff:
             # No call carries this to the voice, which is about to speak of it.
             return [] if has_been_said else [Send(intent=self.report(output, Phase.FINAL))]
         # Where calls are not answered, what the agent has not said itself has to be told as news.
-        silent = self._options.speaks_by_channel and self._options.speech is not Speech.IMMEDIATE
+        silent = self._options.speaks_by_channel and not self._is_immediate
         answer = intents.FinishHandoff(
             handoff_id=task.request.call_id,
             output=output,
@@ -434,6 +485,9 @@ class Handoff:
             return None
         if is_asked:
             reason = Reason.ASKED
+        elif self._is_immediate and task.request.call_id is None and output == FINISHED:
+            # Each message was spoken of as it came.
+            return None
         else:
             reason = Reason.FAILURE if outcome is Outcome.FAILED else Reason.RESULT
         said = output if output != FINISHED or task.latest is None else task.latest

@@ -10,12 +10,12 @@ from typing import Final
 __all__ = ["account_of"]
 
 _PREFACE: Final = (
-    "This conversation is under way already; only the connection is new. Go on as if nothing had happened: do not greet,"
-    " do not mention a connection, and do not repeat anything. What was said last, the newest at the end:"
+    "This conversation is under way already; only the connection is new. Go on as if nothing had happened: do not"
+    " greet, do not mention a connection, and do not repeat anything. What was said last, the newest at the end:"
 )
 _PREFACE_WITHOUT_WORDS: Final = (
-    "This conversation is under way already; only the connection is new. Go on as if nothing had happened: do not greet"
-    " and do not mention a connection."
+    "This conversation is under way already; only the connection is new. Go on as if nothing had happened: do not"
+    " greet and do not mention a connection."
 )
 _WORKING: Final = (
     "A task was handed over before and goes on; no call waits for its result, which will come in a message marked"

@@ -78,6 +78,8 @@ class Lines:
                 self._line(t, "task", f"handed to the agent: “{request}”")
             case screen.TaskSteered(request=request):
                 self._line(t, "task", f"changed while it runs: “{request}”")
+            case screen.TaskQueued(request=request):
+                self._line(t, "task", f"kept for afterwards: “{request}”")
             case screen.TaskStopping():
                 self._line(t, "task", "stopping")
             case screen.TaskEnded():
@@ -88,6 +90,14 @@ class Lines:
                 self._line(t, "agent $", textwrap.shorten(_printable(command), _WIDTH, placeholder=" …"))
             case core.AgentCommandEnded():
                 self._line(t, "agent $", _command_ending(event))
+            case screen.ApprovalNeeded():
+                self._needed(t, event)
+            case screen.ApprovalSettled():
+                self._line(t, "approval", _settlement(event))
+            case screen.UpdatesSet(level=level):
+                self._line(t, "voice", f"(from now on it tells: {level})")
+            case screen.Muted(muted=muted):
+                self._line(t, "you", "(the microphone is off)" if muted else "(the microphone is on)")
             case screen.StatusAnswered(text=text):
                 self._line(t, "status", text)
             case screen.PlaybackCut(heard_ms=heard_ms):
@@ -96,6 +106,11 @@ class Lines:
                 self._line(t, "latency", f"{latency_ms} ms from your last word to the first sound of the answer")
             case screen.ConversationStarted():
                 self._line(t, "start", "the conversation is open")
+            case screen.ConversationReconnecting():
+                tries = f"try {event.attempt} in {event.delay_s:.1f} s"
+                self._line(t, "connection", f"lost ({event.message}); {tries}")
+            case screen.ConversationReconnected(state_restored=restored):
+                self._line(t, "connection", "back" + (", and the voice knows what was said" if restored else ""))
             case screen.CallAnswered():
                 self._line(t, "start", "the call is answered")
             case screen.Warned(message=message):
@@ -112,15 +127,27 @@ class Lines:
                 | screen.TranscriptDelta()
                 | core.AgentMessageDelta()
                 | core.AgentCommandOutput()
+                | core.AgentApprovalRequested()
+                | core.AgentApprovalWithdrawn()
                 | core.AgentTurnEnded()
             ):
                 pass
             case _:
                 assert_never(event)
 
+    def _needed(self, t: float, event: screen.ApprovalNeeded) -> None:
+        risks = f" ({', '.join(risk.value.replace('_', ' ') for risk in event.risks)})" if event.risks else ""
+        how = "on the screen only: " if event.on_screen_only else "say yes or no, or "
+        answers = f"/approve {event.approval_id} or /decline {event.approval_id}"
+        self._line(t, "approval", f"may the agent {event.action}?{risks} {how}{answers}")
+        self._detail(event.detail)
+
     def _message(self, t: float, text: str) -> None:
         spoken, _, detail = text.strip().partition("\n\n")
         self._line(t, "agent", spoken)
+        self._detail(detail)
+
+    def _detail(self, detail: str) -> None:
         lines = detail.splitlines()
         for line in lines[:_MAX_DETAIL_LINES]:
             self._write(" " * (9 + _LABEL_WIDTH) + _printable(line))
@@ -149,6 +176,8 @@ _COLOURS: Final = {
     "agent $": "2",
     "task": "35",
     "status": "35",
+    "approval": "1;35",
+    "connection": "33",
     "latency": "2",
     "start": "2",
     "end": "2",
@@ -172,6 +201,19 @@ def _ending(event: screen.TaskEnded) -> str:
             return f"stopped {took}"
         case core.Outcome.FAILED:
             return f"failed {took}: {event.error or 'no reason given'}"
+
+
+def _settlement(event: screen.ApprovalSettled) -> str:
+    words = f": “{event.words}”" if event.words else ""
+    match event.decision:
+        case screen.ApprovalDecision.APPROVED:
+            return f"approved{words}"
+        case screen.ApprovalDecision.DECLINED:
+            return f"declined{words}"
+        case screen.ApprovalDecision.EXPIRED:
+            return "declined, because nobody answered in time"
+        case screen.ApprovalDecision.WITHDRAWN:
+            return "not needed any more"
 
 
 def _command_ending(event: core.AgentCommandEnded) -> str:

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import pytest
+
+from backchannel.core.briefing import ENDED, MAX_TOKENS, STARTED, Briefing
+from backchannel.wire.tokens import estimate_tokens
+
+
+def framed(text: str) -> str:
+    return f"<realtime_conversation>\n{text}\n</realtime_conversation>"
+
+
+def test_the_agent_is_told_of_the_beginning_with_its_next_turn_and_once() -> None:
+    briefing = Briefing()
+    assert briefing.take() == ()
+    briefing.begins()
+
+    assert briefing.take() == (framed(STARTED),)
+    assert briefing.take() == ()
+
+
+def test_the_agent_is_told_of_the_end_with_its_next_turn_and_once() -> None:
+    briefing = Briefing()
+    briefing.begins()
+    briefing.take()
+    briefing.ends()
+
+    assert briefing.take() == (framed(ENDED),)
+    assert briefing.take() == ()
+
+
+def test_what_is_over_before_the_agent_heard_of_it_is_not_told() -> None:
+    briefing = Briefing()
+    briefing.begins()
+    briefing.ends()
+
+    assert briefing.take() == ()
+
+
+def test_an_end_without_a_beginning_is_not_told() -> None:
+    briefing = Briefing()
+    briefing.ends()
+
+    assert briefing.take() == ()
+
+
+def test_when_a_conversation_takes_the_place_of_another_the_end_comes_before_the_beginning() -> None:
+    briefing = Briefing()
+    briefing.begins()
+    briefing.take()
+    briefing.ends()
+    briefing.begins("be quick")
+
+    assert briefing.take() == (framed(ENDED), framed("be quick"))
+
+
+def test_an_end_is_told_once_however_often_it_comes() -> None:
+    briefing = Briefing()
+    briefing.begins()
+    briefing.take()
+    briefing.ends("over")
+    briefing.begins()
+    briefing.ends()
+    briefing.ends()
+
+    assert briefing.take() == (framed("over"),)
+
+
+@pytest.mark.parametrize("text", ["", "your own words"])
+def test_other_texts_take_the_place_of_ours(text: str) -> None:
+    briefing = Briefing()
+    briefing.begins(text)
+    started = briefing.take()
+    briefing.ends(text)
+
+    assert (started, briefing.take()) == ((framed(text),), (framed(text),))
+
+
+@pytest.mark.parametrize(
+    ("text", "first_line", "conveys"),
+    [
+        (
+            STARTED,
+            "Realtime conversation started.",
+            ["recognised from speech", "no work at all", "say briefly", "spoken"],
+        ),
+        (ENDED, "Realtime conversation ended.", ["types again", "not recognised from speech", "Reason: inactive"]),
+    ],
+)
+def test_our_texts_say_what_an_agent_has_to_know(text: str, first_line: str, conveys: list[str]) -> None:
+    assert text.splitlines()[0] == first_line
+    assert [words for words in conveys if words not in text] == []
+    assert estimate_tokens(text) <= MAX_TOKENS
