@@ -125,6 +125,7 @@ class Conversation:
         self._playback = Playback()
         self._floor = Floor(speech=options.speech, quiet_s=options.quiet_ms / 1000)
         self._denied_until = 0.0
+        self._last_said: tuple[News, ...] = ()
 
     @property
     def state(self) -> State:
@@ -554,7 +555,7 @@ class Conversation:
     def _refused(self, now: float) -> list[Effect]:
         """The response that we asked for was not begun, so what it was for is still to be said."""
         effects = self._response.refused(now)
-        said = self._floor.saying
+        said = self._floor.saying or self._last_said
         if self._floor.speech is Speech.IMMEDIATE or any(news.reason is Reason.ASKED for news in said):
             # Somebody waits for it: as soon as the other response is over.
             return [*effects, *self._response.want(now)]
@@ -626,6 +627,7 @@ class Conversation:
 
     def _speak(self, news: tuple[News, ...], now: float) -> list[Effect]:
         self._floor.said(news, now)
+        self._last_said = news
         if self._options.creates_responses:
             return self._response.want(now)
         text = "\n\n".join(each.text for each in news if each.text)
