@@ -113,12 +113,13 @@ class Stage:
             self.shown.append(event)
 
 
-def settings_for(url: str, *, api_key: str | None = None) -> Settings:
+def settings_for(url: str, *, api_key: str | None = None, reconnects: bool = False) -> Settings:
+    """Of a conversation that ends with its connection, where it does not say otherwise."""
     return Settings(
         target=Target(base_url=url, api_key=api_key),
         dialect=V2(),
         session=SessionSettings(instructions="Be brief.", voice="marin", tools=tuple(TOOLS.values())),
-        options=core.Options(quiet_ms=20),
+        options=core.Options(quiet_ms=20, reconnect=reconnects),
     )
 
 

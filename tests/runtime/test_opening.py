@@ -72,7 +72,7 @@ def settings(server: ScriptedServer, name: str, transport: Transport | None = No
         target=Target(base_url=f"http://127.0.0.1:{server.port}/v1", api_key="sk-planted"),
         dialect=dialect,
         session=NOTHING if isinstance(transport, OverExistingCall) else session,
-        options=core.Options(quiet_ms=20, creates_responses=dialect.abilities.creates_responses),
+        options=core.Options(quiet_ms=20, reconnect=False),
         transport=transport or OverWebSocket(),
     )
 
