@@ -5,11 +5,25 @@ from backchannel.runtime.conversation import Conversation, Player
 from backchannel.runtime.dial import Target, dial
 from backchannel.runtime.opening import Settings
 from backchannel.runtime.recorder import Recorder
+from backchannel.runtime.targets import (
+    REALTIME_TARGETS,
+    AtAddress,
+    Backend,
+    LocalEngine,
+    OfProvider,
+    choose_backend,
+    server_target,
+)
 from backchannel.runtime.transport import Join, OverExistingCall, OverWebRtc, OverWebSocket, Transport
 
 __all__ = [
+    "REALTIME_TARGETS",
+    "AtAddress",
+    "Backend",
     "Conversation",
     "Join",
+    "LocalEngine",
+    "OfProvider",
     "OverExistingCall",
     "OverWebRtc",
     "OverWebSocket",
@@ -18,7 +32,9 @@ __all__ = [
     "Settings",
     "Target",
     "Transport",
+    "choose_backend",
     "create_call",
     "dial",
     "join_sideband",
+    "server_target",
 ]
