@@ -47,12 +47,7 @@ def main() -> int:
         print(f"A conversation about a sample project in {folder}. Nobody is at the microphone: the user's part is")
         print("played from sound files. Everything else is real: recognition, work, answers.\n")
         options = TalkOptions(
-            cwd=Path(folder),
-            realtime="local",
-            steps=_STEPS,
-            out=_OUT / "conversation.wav",
-            record=_OUT / "session.jsonl",
-            timeout_s=180,
+            cwd=Path(folder), steps=_STEPS, out=_OUT / "conversation.wav", record=_OUT / "session.jsonl", timeout_s=180
         )
         shown_on = Lines(sys.stdout, colour=sys.stdout.isatty() and not env.get("NO_COLOR"))
         try:

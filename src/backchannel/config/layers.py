@@ -13,7 +13,7 @@ from backchannel.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Key", "Layer", "Table", "file_layer", "option_layer", "shown_key"]
+__all__ = ["Key", "Layer", "Table", "file_layer", "kind_of", "option_layer", "shown_key"]
 
 Key = tuple[str, ...]
 Table = dict[str, object]
@@ -103,6 +103,25 @@ def shown_key(key: Key) -> str:
     return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else f'"{part}"' for part in key)
 
 
+def kind_of(value: object) -> str:
+    """What a value is, for messages that must not show it."""
+    match value:
+        case "":
+            return "an empty text"
+        case str():
+            return "a text"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return "a number"
+        case list():
+            return "a list"
+        case dict():
+            return "a table"
+        case _:
+            return "a date or a time"
+
+
 def _form(option: str) -> str:
     """What may be shown of an option that cannot be read: never its value."""
     name, equals, _ = option.partition("=")
@@ -141,7 +160,7 @@ def _in_clean_spelling(table: Table, *, source: str, text: str | None) -> Layer:
             continue
         realtime = clean.get("realtime", {})
         if not isinstance(realtime, dict):
-            raise layer.error(("realtime",), expected="a table", got=f"{realtime!r}")
+            raise layer.error(("realtime",), expected="a table", got=kind_of(realtime))
         if ours in realtime and realtime[ours] != table[name]:
             key = f"realtime.{ours} and {name}"
             line = None if text is None else _line_of(text, (name,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -11,7 +12,7 @@ import msgspec
 from msgspec import inspect as types
 
 from backchannel.config.files import config_path
-from backchannel.config.layers import Key, Layer, Table, file_layer, option_layer, shown_key
+from backchannel.config.layers import Key, Layer, Table, file_layer, kind_of, option_layer, shown_key
 from backchannel.config.values import CALLED_BY_REFERENCE, MAX_RETRIES, OPENAI, Audio, Config, Provider, Realtime
 from backchannel.errors import ConfigError, UsageError
 from backchannel.wire.realtime import LISTED_VOICES, TOOLS, websocket_url
@@ -41,32 +42,43 @@ def load_config(
     Raises:
         ConfigError: It cannot be used; says where, what was expected and what came.
     """
-    path = config_path(env, platform=sys.platform, user_home=user_home or _home(env))
+    path = _path(env, user_home or _home(env))
     layers = [] if path is None else [file_layer(_text(path), source=str(path))]
     layers.append(option_layer(overrides))
     return _Reading(layers, source=None if path is None else str(path)).config(strict=strict)
 
 
-def _home(env: Mapping[str, str]) -> Path:
-    home = env.get("HOME")
+def _path(env: Mapping[str, str], user_home: Path) -> Path | None:
     try:
-        return Path(home) if home else Path.home()
+        return config_path(env, platform=sys.platform, user_home=user_home)
+    except OSError as exc:
+        raise _unreadable(str(exc.filename), exc) from exc
+
+
+def _home(env: Mapping[str, str]) -> Path:
+    try:
+        home = Path(env.get("HOME") or Path.home())
     except RuntimeError:
-        # An account without a home has no file there.
-        return Path()
+        home = Path()
+    # Without a home there is nowhere to look; a folder that somebody happens to be in is no home.
+    return home if home.is_absolute() else Path(os.devnull)
 
 
 def _text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8-sig")
     except OSError as exc:
-        reason = exc.strerror or type(exc).__name__
-        raise ConfigError(source=str(path), expected="a file that can be read", got=f"a refusal: {reason}") from exc
+        raise _unreadable(str(path), exc) from exc
     except UnicodeDecodeError as exc:
         line = exc.object.count(b"\n", 0, exc.start) + 1
         raise ConfigError(
             source=str(path), line=line, expected="text in UTF-8", got=f"the byte 0x{exc.object[exc.start]:02x}"
         ) from exc
+
+
+def _unreadable(path: str, exc: OSError) -> ConfigError:
+    reason = exc.strerror or type(exc).__name__
+    return ConfigError(source=path, expected="a file that can be read", got=f"a refusal: {reason}")
 
 
 class _Reading:
@@ -85,7 +97,7 @@ class _Reading:
         audio = self._struct(Audio, ("audio",))
         chosen = self._table.get("model_provider")
         if chosen is not None and not (isinstance(chosen, str) and chosen):
-            raise self._error(("model_provider",), expected="the id of a provider", got=_kind(chosen))
+            raise self._error(("model_provider",), expected="the id of a provider", got=kind_of(chosen))
         providers = {
             id_: self._provider(id_, checks=_PROVIDER_CHECKS if id_ == chosen else {})
             for id_ in self._inside(("model_providers",))
@@ -135,7 +147,7 @@ class _Reading:
         for depth, name in enumerate(at, 1):
             under = place.get(name, {})
             if not isinstance(under, dict):
-                raise self._error(at[:depth], expected="a table", got=_kind(under))
+                raise self._error(at[:depth], expected="a table", got=kind_of(under))
             place = under
         return place
 
@@ -146,7 +158,7 @@ class _Reading:
             for key in layer.leaves():
                 if _is_known(key) or (layer.text is not None and key[0] != "realtime"):
                     continue
-                near = difflib.get_close_matches(shown_key(key), _KNOWN, n=1)
+                near = difflib.get_close_matches(shown_key(key), _KNOWN, n=1, cutoff=0.75)
                 meant = f"; did you mean {near[0]}?" if near else ""
                 if strict:
                     raise layer.error(key, expected=f"a key that is known{meant}", got="one that nothing reads")
@@ -285,22 +297,4 @@ def _shown(value: object, kind: types.Type) -> str:
         return f'"{value}"' if len(value) <= 40 else "a long text"
     if choice and isinstance(value, int | float):
         return str(value).lower()
-    return _kind(value)
-
-
-def _kind(value: object) -> str:
-    match value:
-        case "":
-            return "an empty text"
-        case str():
-            return "a text"
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return "a number"
-        case list():
-            return "a list"
-        case dict():
-            return "a table"
-        case _:
-            return "a date or a time"
+    return kind_of(value)

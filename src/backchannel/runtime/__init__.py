@@ -6,7 +6,6 @@ from backchannel.runtime.dial import Target, dial
 from backchannel.runtime.opening import Settings
 from backchannel.runtime.recorder import Recorder
 from backchannel.runtime.targets import (
-    REALTIME_TARGETS,
     AtAddress,
     Backend,
     LocalEngine,
@@ -17,7 +16,6 @@ from backchannel.runtime.targets import (
 from backchannel.runtime.transport import Join, OverExistingCall, OverWebRtc, OverWebSocket, Transport
 
 __all__ = [
-    "REALTIME_TARGETS",
     "AtAddress",
     "Backend",
     "Conversation",

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from backchannel.config import Config
 
-__all__ = ["REALTIME_TARGETS", "AtAddress", "Backend", "LocalEngine", "OfProvider", "choose_backend", "server_target"]
+__all__ = ["AtAddress", "Backend", "LocalEngine", "OfProvider", "choose_backend", "server_target"]
 
-REALTIME_TARGETS: Final = ("local", "openai")
+_NAMES: Final = ("local", "openai")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,12 +69,13 @@ def choose_backend(config: Config, *, asked: str | None = None, logged_in: bool 
     """
     realtime = config.realtime
     configured = realtime.base_url is not None or config.model_provider is not None or logged_in
-    match asked or realtime.backend or (None if configured else "local"):
+    wish = realtime.backend if asked is None else asked
+    match wish if wish is not None or configured else "local":
         case None:
             return OfProvider(config.provider, realtime.base_url, realtime.call_base_url)
         case "local":
             return LocalEngine()
-        case "openai" if asked:
+        case "openai" if asked is not None:
             # Who asks for OpenAI by name gets it, wherever the file would lead.
             return OfProvider(OPENAI)
         case "openai":
@@ -83,7 +84,7 @@ def choose_backend(config: Config, *, asked: str | None = None, logged_in: bool 
             return AtAddress(address)
         case unknown:
             raise UsageError(
-                f"unknown realtime target {unknown!r}; choose one of: {', '.join(REALTIME_TARGETS)},"
+                f"unknown realtime target {unknown!r}; choose one of: {', '.join(_NAMES)},"
                 " or give an address such as ws://127.0.0.1:8765"
             )
 
