@@ -30,6 +30,7 @@ import msgspec
 
 from backchannel import cli, core, errors
 from backchannel.agents.workspace.requests import ABILITIES
+from backchannel.config import CALLED_BY_REFERENCE, Audio, Provider, Realtime
 
 # The tables of the single machines are nobody's business but the core's own, and this page's.
 from backchannel.core import effects, events, handoff, recording, response, screen
@@ -300,6 +301,73 @@ def _alternatives(names: Iterable[str]) -> str:
     return f"{', '.join(most)} or {last}" if most else last
 
 
+# The configuration
+
+
+def realtime_keys() -> str:
+    """The keys under `[realtime]`, with their other spelling."""
+    also = {ours: f"`{name}`" for name, ours in CALLED_BY_REFERENCE.items()}
+    rows = [(*row[:-1], row[-1], also.get(name, "")) for name, row in _keys(Realtime)]
+    return _table(("key", "value", "default", "meaning", "also, at top level"), rows)
+
+
+def provider_keys() -> str:
+    """The keys of a provider."""
+    return _table(("key", "value", "default", "meaning"), [row for name, row in _keys(Provider) if name != "id"])
+
+
+def audio_keys() -> str:
+    """The keys under `[audio]`."""
+    return _table(("key", "value", "meaning"), [(key, what, meaning) for _, (key, what, _, meaning) in _keys(Audio)])
+
+
+def _keys(kind: _Struct) -> list[tuple[str, tuple[str, str, str, str]]]:
+    meanings = _attribute_docs(kind)
+    return [
+        (
+            field.name,
+            (
+                f"`{field.name}`",
+                _toml_type(msgspec.inspect.type_info(field.type)),
+                _toml_default(field.default),
+                meanings[field.name],
+            ),
+        )
+        for field in msgspec.structs.fields(kind)
+    ]
+
+
+def _toml_type(kind: _Type) -> str:
+    match kind:
+        case msgspec.inspect.UnionType(types=types):
+            (only,) = (each for each in types if not isinstance(each, msgspec.inspect.NoneType))
+            return _toml_type(only)
+        case msgspec.inspect.VarTupleType(item_type=item):
+            return f"list of {_toml_type(item)}s"
+        case msgspec.inspect.DictType(value_type=value):
+            return f"table of {_toml_type(value)}s"
+        case msgspec.inspect.IntType(ge=least, le=most):
+            return f"integer from {least}" + ("" if most is None else f" to {most}")
+        case _:
+            return _json_type(kind)
+
+
+def _toml_default(value: object) -> str:
+    match value:
+        case None | msgspec.NODEFAULT | "":
+            return ""
+        case bool():
+            return f"`{str(value).lower()}`"
+        case int():
+            return f"`{value}`"
+        case tuple():
+            return "all: " + ", ".join(f'`"{each}"`' for each in value)
+        case enum.Enum():
+            return f'`"{value.value}"`'
+        case _:
+            return f'`"{value}"`'
+
+
 # The engine
 
 
@@ -438,6 +506,7 @@ EXAMPLES: Final[tuple[tuple[float, ShownEvent], ...]] = (
 PAGES: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "how-to/run-the-engine.md": {"client-events": client_events, "server-events": server_events},
     "reference/command-line.md": {"commands": commands},
+    "reference/configuration.md": {"realtime": realtime_keys, "provider": provider_keys, "audio": audio_keys},
     "reference/screen-events.md": {"events": shown_events},
     "reference/recording.md": {
         "example": recorded_example,

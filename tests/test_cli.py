@@ -230,6 +230,43 @@ def test_what_is_no_command_or_option_is_status_2(
     assert "--help' for help" in ended.err
 
 
+async def test_the_configuration_is_read_and_options_win(project: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    async with ScriptedServer(polite) as server:
+        (home / "config.toml").write_text(
+            f"[realtime]\nbackend = '{server.url}'\nvoice = 'ash'\nmodel = 'a'\nprompt = 'Be kind.'\nvioce = 1\n"
+        )
+        arguments = ("--say", "list the files", "--text", "--cwd", str(project), "--model", "c")
+        over = ("-c", "realtime.voice=cedar", "--config", "experimental_realtime_ws_model=b")
+        async with running("talk", *arguments, *over, env={"BACKCHANNEL_HOME": str(home)}) as process:
+            ended = await the_end(process)
+        connection = await server.wait_closed()
+    assert (ended.status, ended.err) == (0, "")
+    assert "did you mean realtime.voice?" in ended.out
+    assert server.handshakes[0].query == (("model", "c"),)
+    assert connection.received[0].field("session.audio.output.voice") == "cedar"
+    assert connection.received[0].field("session.instructions") == "Be kind."
+
+
+def test_a_configuration_that_cannot_be_used_is_status_2_and_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.toml").write_text("[realtime]\nspeech = 'loud'\n")
+    monkeypatch.setenv("CODEX_HOME", str(tmp_path))
+    ended = run_here("talk", "--say", "hi", "--text", cwd=tmp_path, monkeypatch=monkeypatch, capsys=capsys)
+    assert (ended.status, ended.out) == (2, "")
+    assert one_line(ended.err) == (
+        f'backchannel: {tmp_path}/config.toml, line 2: realtime.speech: expected one of "chatty", "immediate",'
+        ' "milestones", "results", "silent", got "loud"'
+    )
+    ended = run_here("talk", "-c", "voice", cwd=tmp_path, monkeypatch=monkeypatch, capsys=capsys)
+    assert (ended.status, one_line(ended.err)) == (
+        2,
+        "backchannel: -c: expected KEY=VALUE, such as realtime.voice=marin, got an option without =",
+    )
+
+
 def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
     folder = tmp_path / "gone"
     folder.mkdir()

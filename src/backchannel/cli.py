@@ -32,7 +32,9 @@ def commands() -> None:
 
 
 @commands.command()
-@click.option("--realtime", default="local", metavar="local|openai|URL", show_default=True, help="Whose voice to use.")
+@click.option(
+    "--realtime", metavar="local|openai|URL", help="Whose voice to use.  [default: the configured one, else local]"
+)
 @click.option("--agent", default="workspace", show_default=True, help="Which agent does the work.")
 @click.option(
     "--say",
@@ -46,9 +48,9 @@ def commands() -> None:
 @click.option(
     "--text", "text_only", is_flag=True, help="Type instead of speaking, and let the voice answer in writing."
 )
-@click.option("--dialect", default="v2", show_default=True, help="The protocol of the realtime server.")
-@click.option("--model", help="The realtime model.  [default: the dialect's]")
-@click.option("--voice", help="The voice that answers.  [default: the dialect's]")
+@click.option("--dialect", help="The protocol of the realtime server.  [default: the configured one, else v2]")
+@click.option("--model", help="The realtime model.  [default: the configured one, else the dialect's]")
+@click.option("--voice", help="The voice that answers.  [default: the configured one, else the dialect's]")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="FILE.wav", help="Save both sides as a stereo sound file."
 )
@@ -62,14 +64,22 @@ def commands() -> None:
     help="When to give up.  [default: 120 with --say or --wav, else none]",
 )
 @click.option("--cwd", type=click.Path(path_type=Path), metavar="DIR", help="Where the agent works.  [default: here]")
+@click.option(
+    "-c",
+    "--config",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Configure this for once, such as realtime.quiet_ms=300. May be given many times.",
+)
 def talk(
-    realtime: str,
+    realtime: str | None,
     agent: str,
     say: tuple[str, ...],
     wav: Path | None,
     *,
     text_only: bool,
-    dialect: str,
+    dialect: str | None,
     model: str | None,
     voice: str | None,
     out: Path | None,
@@ -77,6 +87,7 @@ def talk(
     as_json: bool,
     timeout_s: float | None,
     cwd: Path | None,
+    overrides: tuple[str, ...],
 ) -> int:
     """Have a conversation.
 
@@ -85,6 +96,7 @@ def talk(
     """
     import os
 
+    from backchannel.config import load_config
     from backchannel.net import SystemClock
     from backchannel.tui import JsonLines, Lines, Step, TalkOptions, parse_step
     from backchannel.tui import talk as have_conversation
@@ -100,6 +112,7 @@ def talk(
         raise UsageError("the folder you are in does not exist any more; go to another one") from exc
     options = TalkOptions(
         cwd=folder,
+        config=load_config(os.environ, overrides=overrides),
         realtime=realtime,
         agent=agent,
         steps=steps,

@@ -3,6 +3,7 @@
     BackchannelError
     ├── UsageError              a person asked for something that does not exist or does not fit
     │   ├── AudioFileError      a file is not audio that we can read
+    │   ├── ConfigError         the configuration says what cannot be used: says where, what was expected, what came
     │   └── TrustError          the bundle of certificates that was configured cannot be used
     ├── LocalProtocolError      our own code broke a contract: a bug here
     ├── RemoteProtocolError     the peer sent what its protocol forbids
@@ -25,6 +26,7 @@ __all__ = [
     "AudioFileError",
     "AuthError",
     "BackchannelError",
+    "ConfigError",
     "ConnectError",
     "ConnectionLost",
     "ListenError",
@@ -49,6 +51,29 @@ class UsageError(BackchannelError):
 
 class AudioFileError(UsageError):
     """A file is not audio that we can read; the text says what was found."""
+
+
+class ConfigError(UsageError):
+    """The configuration, a file or an option, says something that cannot be used."""
+
+    def __init__(
+        self, *, source: str, expected: str, got: str, line: int | None = None, key: str | None = None
+    ) -> None:
+        super().__init__(source, expected, got, line, key)
+        self.source = source
+        """The file, or `-c`."""
+        self.line = line
+        """Where in the file, the first line being 1; None where that is not known."""
+        self.key = key
+        """The key as it was spelt, or the two keys that do not fit; None when it is none in particular."""
+        self.expected = expected
+        self.got = got
+        """What came; never a secret."""
+
+    def __str__(self) -> str:
+        place = self.source if self.line is None else f"{self.source}, line {self.line}"
+        key = "" if self.key is None else f" {self.key}:"
+        return f"{place}:{key} expected {self.expected}, got {self.got}"
 
 
 class TrustError(UsageError):

@@ -8,8 +8,21 @@ import pytest
 from backchannel.context import default_prompt, user_first_name
 
 USER_NAMES = """
-import getpass, pwd, sys
+import ctypes, getpass, pwd, sys
 mode = sys.argv[1]
+if mode.startswith("windows"):
+    sys.modules["pwd"] = None
+    class Ask:
+        def __call__(self, kind, buffer, size):
+            assert kind == 3 and size._obj.value == len(buffer) == 256
+            buffer.value = mode.partition("=")[2]
+            return int(bool(buffer.value))
+    class Library:
+        def __init__(self, name):
+            if "=" not in mode or name != "secur32":
+                raise OSError("no such library")
+            self.GetUserNameExW = Ask()
+    ctypes.CDLL = Library
 class Account:
     pw_gecos = mode.partition("=")[2]
 def unknown(uid):
@@ -17,7 +30,7 @@ def unknown(uid):
 pwd.getpwuid = unknown if mode in ("login", "nobody") else lambda uid: Account
 def nameless():
     raise {"nobody": KeyError, "gecos=": OSError}.get(mode, ImportError)("no name")
-getpass.getuser = nameless if mode != "login" else lambda: "ada"
+getpass.getuser = nameless if mode not in ("login", "windows login") else lambda: "ada"
 from backchannel.context import user_first_name
 print(user_first_name())
 """
@@ -29,6 +42,7 @@ def test_the_user_is_named_and_no_placeholder_is_left() -> None:
     assert "{{" not in prompt
     assert prompt == prompt.strip()
     assert len(prompt) > 1000
+    assert prompt.startswith("## Who you are\n\nYou are the voice that Ada talks to")
 
 
 def test_a_strange_name_is_put_in_as_it_is() -> None:
@@ -50,6 +64,12 @@ def test_every_tool_of_the_voice_is_explained(tool: str) -> None:
         ("gecos=,Room 5", "there"),
         ("login", "ada"),
         ("nobody", "there"),
+        ("windows=Ada Lovelace", "Ada"),
+        ("windows=Lovelace, Ada", "Ada"),
+        ("windows=Lovelace,", "Lovelace"),
+        ("windows=", "there"),
+        ("windows login", "ada"),
+        ("windows", "there"),
     ],
 )
 def test_the_name_is_the_accounts_else_the_logins(account: str, name: str) -> None:

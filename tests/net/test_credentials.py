@@ -1,31 +1,104 @@
 from __future__ import annotations
 
+from typing import Any, Final
+
 import pytest
 
+from backchannel.config import OPENAI, Provider
 from backchannel.errors import UsageError
-from backchannel.net import find_api_key, require_api_key
+from backchannel.net import call_key, find_api_key, provider_headers, realtime_key
+
+MINE: Final = Provider(id="mine", base_url="https://example.com/v1")
+BOTH: Final = {"BACKCHANNEL_API_KEY": "sk-ours", "OPENAI_API_KEY": "sk-theirs"}
+NAMED: Final = {**BOTH, "MINE": "sk-mine"}
+
+
+def mine(**changes: Any) -> Provider:
+    return Provider(id="mine", **changes)
 
 
 @pytest.mark.parametrize(
-    ("env", "key"),
+    ("provider", "env", "stored", "key"),
     [
-        ({"OPENAI_API_KEY": "sk-theirs"}, "sk-theirs"),
-        ({"BACKCHANNEL_API_KEY": "sk-ours"}, "sk-ours"),
-        ({"OPENAI_API_KEY": "sk-theirs", "BACKCHANNEL_API_KEY": "sk-ours"}, "sk-ours"),
-        ({"OPENAI_API_KEY": " sk-theirs\n", "BACKCHANNEL_API_KEY": " "}, "sk-theirs"),
+        (mine(env_key="MINE", experimental_bearer_token="sk-token"), NAMED, "sk-login", "sk-mine"),
+        (mine(env_key="MINE"), {"MINE": " sk-mine\n"}, None, "sk-mine"),
+        (mine(experimental_bearer_token="sk-token"), BOTH, "sk-login", "sk-token"),
+        (MINE, BOTH, "sk-login", "sk-ours"),
+        (MINE, {"OPENAI_API_KEY": "sk-theirs"}, "sk-login", "sk-login"),
+        (mine(name="OpenAI"), {"OPENAI_API_KEY": "sk-theirs"}, None, "sk-theirs"),
+        (OPENAI, BOTH, "sk-login", "sk-ours"),
+        (OPENAI, {"OPENAI_API_KEY": "sk-theirs"}, "sk-login", "sk-login"),
+        (OPENAI, {"OPENAI_API_KEY": " sk-theirs\n", "BACKCHANNEL_API_KEY": " "}, " ", "sk-theirs"),
     ],
 )
-def test_openai_gets_our_own_variable_else_the_usual_one(env: dict[str, str], key: str) -> None:
-    assert require_api_key(env) == key
+def test_the_key_for_a_websocket_is_the_first_of_these(
+    provider: Provider, env: dict[str, str], stored: str | None, key: str
+) -> None:
+    assert realtime_key(provider, env=env, stored_key=stored) == key
 
 
 @pytest.mark.parametrize("env", [{}, {"OPENAI_API_KEY": ""}, {"BACKCHANNEL_API_KEY": " \t"}])
-def test_without_a_key_it_is_said_what_to_set(env: dict[str, str]) -> None:
+def test_without_a_key_for_openai_it_is_said_what_to_set(env: dict[str, str]) -> None:
     with pytest.raises(UsageError, match=r"BACKCHANNEL_API_KEY or OPENAI_API_KEY.*--realtime local"):
-        require_api_key(env)
+        realtime_key(OPENAI, env=env)
+
+
+def test_without_a_key_for_another_provider_it_is_said_where_its_name_goes() -> None:
+    with pytest.raises(UsageError) as caught:
+        realtime_key(MINE, env={"OPENAI_API_KEY": "sk-theirs"})
+    assert str(caught.value) == (
+        "no API key for the realtime server of the provider mine: name its variable as env_key in"
+        " [model_providers.mine], or set BACKCHANNEL_API_KEY; or use --realtime local, which needs none"
+    )
+
+
+@pytest.mark.parametrize("env", [BOTH, {**BOTH, "MINE": " "}])
+@pytest.mark.parametrize("find", [realtime_key, call_key])
+def test_the_variable_that_a_provider_names_is_the_only_one(env: dict[str, str], find: Any) -> None:
+    with pytest.raises(UsageError) as caught:
+        find(mine(env_key="MINE", env_key_instructions="Ask Ada."), env=env, stored_key="sk-login")
+    assert str(caught.value) == ("the provider mine takes its API key from MINE, which is not set: set it; Ask Ada.")
+    with pytest.raises(UsageError, match=r"which is not set: set it$"):
+        find(mine(env_key="MINE", experimental_bearer_token="sk-token"), env=env)
+
+
+@pytest.mark.parametrize(
+    ("provider", "env", "stored", "key"),
+    [
+        (mine(env_key="MINE"), NAMED, "sk-login", "sk-mine"),
+        (mine(experimental_bearer_token="sk-token"), BOTH, "sk-login", "sk-token"),
+        (MINE, BOTH, None, "sk-ours"),
+        (MINE, {"OPENAI_API_KEY": "sk-theirs"}, "sk-login", None),
+        (mine(requires_openai_auth=True), {}, "sk-login", "sk-login"),
+        (mine(requires_openai_auth=True), {"OPENAI_API_KEY": "sk-theirs"}, None, None),
+        (OPENAI, {"OPENAI_API_KEY": "sk-theirs"}, "sk-login", "sk-login"),
+        (OPENAI, {"OPENAI_API_KEY": "sk-theirs"}, None, "sk-theirs"),
+        (OPENAI, {}, None, None),
+    ],
+)
+def test_a_call_may_do_without_a_key(
+    provider: Provider, env: dict[str, str], stored: str | None, key: str | None
+) -> None:
+    assert call_key(provider, env=env, stored_key=stored) == key
 
 
 def test_another_server_never_gets_the_key_for_openai() -> None:
     assert find_api_key({"OPENAI_API_KEY": "sk-theirs"}) is None
     assert find_api_key({"OPENAI_API_KEY": "sk-theirs", "BACKCHANNEL_API_KEY": " sk-ours "}) == "sk-ours"
     assert find_api_key({"BACKCHANNEL_API_KEY": ""}) is None
+
+
+def test_headers_are_those_that_can_be_sent() -> None:
+    provider = mine(
+        http_headers={"x-team": "a", "x-who": "nobody", "bad name": "a", "x-lines": "a\r\nb: c", "": "a"},
+        env_http_headers={"X-Who": "WHO", "x-blank": "BLANK", "x-missing": "MISSING", "bad\n": "WHO"},
+    )
+
+    assert provider_headers(provider, env={"WHO": "ada", "BLANK": " "}) == {"x-team": "a", "X-Who": "ada"}
+
+
+def test_openai_is_told_the_organization_and_the_project() -> None:
+    env = {"OPENAI_ORGANIZATION": "org", "OPENAI_PROJECT": "proj"}
+
+    assert provider_headers(OPENAI, env=env) == {"OpenAI-Organization": "org", "OpenAI-Project": "proj"}
+    assert provider_headers(OPENAI, env={}) == {}

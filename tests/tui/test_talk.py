@@ -6,11 +6,12 @@ import dataclasses
 import functools
 import os
 import pty
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
 
 from backchannel import core
+from backchannel.config import Config, Provider, Realtime
 from backchannel.core import recording, screen
 from backchannel.errors import AudioFileError, AuthError, BackchannelError, ConnectionLost, UsageError
 from backchannel.net import SystemClock
@@ -269,6 +270,83 @@ async def test_a_screen_that_goes_away_ends_the_conversation_properly(project: P
         assert (await server.wait_closed()).close_code == 1000
 
 
+async def test_what_is_configured_holds_where_nothing_is_asked_for(project: Path) -> None:
+    realtime = Realtime(voice="cedar", model="gpt-x", prompt="Be kind.", tools=("background_agent",), base_url=None)
+    shown = Shown()
+    async with ScriptedServer(polite) as server, ScriptedServer() as other:
+        provider = Provider(
+            id="mine", base_url=server.url, env_key="MINE", http_headers={"x-team": "a"}, query_params={"trace": "1"}
+        )
+        config = Config(
+            realtime=realtime, model_provider="mine", providers={"mine": provider}, notices=("Something is odd.",)
+        )
+        options = TalkOptions(cwd=project, config=config, steps=(Step(text="list the files"),), text_only=True)
+        assert await talk(options, shown_on=shown, env={**os.environ, "MINE": "sk-mine"}, clock=SystemClock()) == 0
+        connection = await server.wait_closed()
+        assert other.handshakes == []
+    (handshake,) = server.handshakes
+    assert handshake.query == (("model", "gpt-x"), ("trace", "1"))
+    assert handshake.headers["authorization"] == "Bearer sk-mine"
+    assert handshake.headers["x-team"] == "a"
+    update = connection.received[0]
+    assert update.field("session.audio.output.voice") == "cedar"
+    assert update.field("session.instructions") == "Be kind."
+    assert [tool["name"] for tool in cast("list[dict[str, object]]", update.field("session.tools"))] == [
+        "background_agent"
+    ]
+    assert shown.events[0] == Notice(message="Something is odd.")
+
+
+async def test_a_realtime_address_takes_realtime_traffic_from_the_provider(project: Path) -> None:
+    async with ScriptedServer(polite) as server, ScriptedServer() as other:
+        provider = Provider(id="mine", base_url=other.url, experimental_bearer_token="sk-mine")
+        config = Config(realtime=Realtime(base_url=server.url), model_provider="mine", providers={"mine": provider})
+        options = TalkOptions(cwd=project, config=config, steps=(Step(text="list the files"),), text_only=True)
+        assert await talk(options, shown_on=Shown(), env=dict(os.environ), clock=SystemClock()) == 0
+        await server.wait_closed()
+        assert other.handshakes == []
+    assert server.handshakes[0].headers["authorization"] == "Bearer sk-mine"
+
+
+async def test_a_configured_server_without_its_key_is_an_error_and_no_local_engine(project: Path) -> None:
+    shown = Shown()
+    async with ScriptedServer() as server:
+        provider = Provider(id="mine", base_url=server.url)
+        config = Config(model_provider="mine", providers={"mine": provider})
+        options = TalkOptions(cwd=project, config=config, steps=(Step(text="hello"),), text_only=True)
+        with pytest.raises(UsageError, match="no API key for the realtime server of the provider mine"):
+            await talk(options, shown_on=shown, env={"OPENAI_API_KEY": "sk-theirs"}, clock=SystemClock())
+        assert server.handshakes == []
+    assert shown.events == []
+
+
+async def test_what_is_asked_for_wins_over_what_is_configured(project: Path) -> None:
+    realtime = Realtime(backend="openai", version="v1", voice="cove", model="gpt-x")
+    async with ScriptedServer(polite) as server:
+        options = TalkOptions(
+            cwd=project,
+            config=Config(realtime=realtime),
+            realtime=server.url,
+            dialect="v2",
+            voice="alloy",
+            model="gpt-y",
+            steps=(Step(text="list the files"),),
+            text_only=True,
+        )
+        assert await talk(options, shown_on=Shown(), env=dict(os.environ), clock=SystemClock()) == 0
+        connection = await server.wait_closed()
+    assert server.handshakes[0].query == (("model", "gpt-y"),)
+    assert connection.received[0].field("session.audio.output.voice") == "alloy"
+
+
+def test_the_local_engine_speaks_its_dialect_whatever_is_configured(tmp_path: Path) -> None:
+    config = Config(realtime=Realtime(version="v1", voice="cove"))
+    options = TalkOptions(cwd=tmp_path, config=config, steps=(Step(text="hello"),))
+    assert options.is_local
+    session = options.session(prompt="")
+    assert (session.dialect.name, session.settings.voice) == ("v2", "marin")
+
+
 @pytest.fixture
 def terminal() -> Iterator[tuple[int, int]]:
     keys, typed_at = pty.openpty()
@@ -313,6 +391,12 @@ async def test_the_end_of_typing_is_the_end(project: Path, terminal: tuple[int, 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
+        ({"dialect": "v1"}, "the local engine speaks v2, not v1; leave out --dialect"),
+        (
+            {"config": Config(realtime=Realtime(version="v1", voice="ash")), "realtime": "openai"},
+            "v1 has no voice 'ash'",
+        ),
+        ({"config": Config(model_provider="other")}, "model_provider: expected openai"),
         ({"dialect": "v9"}, "unknown dialect 'v9'; choose one of: v1, v2, v3, live"),
         ({"voice": "bob"}, "v2 has no voice 'bob'; choose one of: alloy"),
         ({"realtime": "azure"}, "unknown realtime target 'azure'; choose one of: local, openai"),

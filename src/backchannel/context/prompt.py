@@ -13,6 +13,9 @@ __all__ = ["default_prompt", "user_first_name"]
 
 _PLACEHOLDER: Final = "{{ user_first_name }}"
 _NOBODY: Final = "there"
+_NAME_DISPLAY: Final = 3
+"""How Windows numbers the name of an account that is shown to people."""
+_MAX_NAME: Final = 256
 
 
 def default_prompt(first_name: str) -> str:
@@ -37,10 +40,30 @@ def _real_name() -> str:
     try:
         import os
         import pwd
-
+    except ImportError:
+        return _display_name()
+    try:
         return pwd.getpwuid(os.getuid()).pw_gecos.partition(",")[0]
-    except (ImportError, KeyError, OSError):
+    except (KeyError, OSError):
         return ""
+
+
+def _display_name() -> str:
+    """The real name as Windows has it; in companies often `Lovelace, Ada`."""
+    try:
+        import ctypes
+
+        ask = ctypes.CDLL("secur32").GetUserNameExW
+        ask.restype = ctypes.c_ubyte
+        name = ctypes.create_unicode_buffer(_MAX_NAME)
+        size = ctypes.c_ulong(_MAX_NAME)
+        found = ask(_NAME_DISPLAY, name, ctypes.byref(size))
+    except (ImportError, AttributeError, OSError, ValueError):
+        return ""
+    if not found:
+        return ""
+    last, _, first = name.value.partition(",")
+    return first if first.strip() else last
 
 
 def _login_name() -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from backchannel.net.address import Address
 
-__all__ = ["check_headers", "completed_headers", "status_words"]
+__all__ = ["check_headers", "completed_headers", "is_sendable", "status_words"]
 
 
 def check_headers(headers: Mapping[str, str]) -> None:
@@ -24,7 +24,7 @@ def check_headers(headers: Mapping[str, str]) -> None:
         UsageError: One cannot; the text has its name, never its value.
     """
     for name, value in headers.items():
-        if not _is_sendable(name, value):
+        if not is_sendable(name, value):
             raise UsageError(
                 f"the header {name!r} cannot be sent: it holds characters that no header may hold "
                 "(line breaks, control characters, or others than Latin-1); check where its value is configured"
@@ -51,7 +51,8 @@ def status_words(status: int) -> str:
         return str(status)
 
 
-def _is_sendable(name: str, value: str) -> bool:
+def is_sendable(name: str, value: str) -> bool:
+    """Whether a header may have this name and this value."""
     token = name.isascii() and all(character.isalnum() or character in "!#$%&'*+-.^_`|~" for character in name)
     text = all(character == "\t" or (" " <= character <= "\xff" and character != "\x7f") for character in value)
     return bool(name) and token and text

@@ -5,11 +5,23 @@ from backchannel.runtime.conversation import Conversation, Player
 from backchannel.runtime.dial import Target, dial
 from backchannel.runtime.opening import Settings
 from backchannel.runtime.recorder import Recorder
+from backchannel.runtime.targets import (
+    AtAddress,
+    Backend,
+    LocalEngine,
+    OfProvider,
+    choose_backend,
+    server_target,
+)
 from backchannel.runtime.transport import Join, OverExistingCall, OverWebRtc, OverWebSocket, Transport
 
 __all__ = [
+    "AtAddress",
+    "Backend",
     "Conversation",
     "Join",
+    "LocalEngine",
+    "OfProvider",
     "OverExistingCall",
     "OverWebRtc",
     "OverWebSocket",
@@ -18,7 +30,9 @@ __all__ = [
     "Settings",
     "Target",
     "Transport",
+    "choose_backend",
     "create_call",
     "dial",
     "join_sideband",
+    "server_target",
 ]

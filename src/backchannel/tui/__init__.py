@@ -3,11 +3,10 @@
 from backchannel.tui.lines import JsonLines, Lines, Notice, ReplyHeard, Screen, ShownEvent
 from backchannel.tui.replay import JsonReport, LinesReport, Pace, check_recording, show_recording
 from backchannel.tui.script import Step, When, parse_step
-from backchannel.tui.talk import EXIT_INTERRUPTED, REALTIME_TARGETS, TalkOptions, talk
+from backchannel.tui.talk import EXIT_INTERRUPTED, TalkOptions, talk
 
 __all__ = [
     "EXIT_INTERRUPTED",
-    "REALTIME_TARGETS",
     "JsonLines",
     "JsonReport",
     "Lines",

@@ -8,34 +8,41 @@ import dataclasses
 import signal
 from typing import TYPE_CHECKING, Final
 
-from backchannel import core
 from backchannel.agents import make_agent
 from backchannel.audio import Tape, VirtualSoundCard, read_wav, without_trailing_silence
-from backchannel.context import default_prompt, user_first_name
+from backchannel.config import Config
+from backchannel.context import StartRequest, default_prompt, resolve_session, user_first_name
 from backchannel.core import screen
 from backchannel.engine import Engine, EngineOptions, TextToSpeech, find_speaker
 from backchannel.errors import BackchannelError, ConnectionLost, SpeechError, UsageError
-from backchannel.net import find_api_key, require_api_key
-from backchannel.runtime import Conversation, Recorder, Settings, Target
+from backchannel.runtime import (
+    Conversation,
+    LocalEngine,
+    Recorder,
+    Settings,
+    Target,
+    choose_backend,
+    server_target,
+)
 from backchannel.tui.keyboard import typed_lines
 from backchannel.tui.lines import Notice, ReplyHeard
 from backchannel.tui.script import Moment, Script
-from backchannel.wire.realtime import TOOLS, Modality, SessionSettings, check_session, dialect_named
+from backchannel.wire.realtime import Modality
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
+    from backchannel.context import ResolvedSession
     from backchannel.net import Clock
+    from backchannel.runtime import Backend
     from backchannel.tui.lines import Screen
     from backchannel.tui.script import Step
 
-__all__ = ["EXIT_INTERRUPTED", "REALTIME_TARGETS", "TalkOptions", "talk"]
+__all__ = ["EXIT_INTERRUPTED", "TalkOptions", "talk"]
 
 EXIT_INTERRUPTED: Final = 130
-REALTIME_TARGETS: Final = ("local", "openai")
 _ENGINE_DIALECT: Final = "v2"
-OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
 _TICK_S: Final = 0.05
 _UNDERSTOOD_SPEAKER: Final = "flite"
 """Of requests without noise, the local recogniser understood 85 to 96 of 100 by two flite voices, and 6 to 25 by two of
@@ -49,8 +56,10 @@ class TalkOptions:
     """What `talk` was asked for."""
 
     cwd: Path
-    realtime: str = "local"
-    """`local`, `openai`, or the address of a realtime server."""
+    config: Config = dataclasses.field(default_factory=Config)
+    """What holds where nothing else is asked for here."""
+    realtime: str | None = None
+    """`local`, `openai`, or the address of a realtime server; None for the configured one."""
     agent: str = "workspace"
     steps: tuple[Step, ...] = ()
     """What is said; empty: lines are typed."""
@@ -58,7 +67,7 @@ class TalkOptions:
     """The descriptor that lines are typed at."""
     text_only: bool = False
     """Steps are typed instead of spoken, and the voice answers in writing."""
-    dialect: str = "v2"
+    dialect: str | None = None
     model: str | None = None
     voice: str | None = None
     out: Path | None = None
@@ -66,15 +75,10 @@ class TalkOptions:
     timeout_s: float | None = 120.0
 
     def __post_init__(self) -> None:
-        check_session(dialect_named(self.dialect), self.session(instructions=""))
-        if self.realtime == "local" and self.dialect != _ENGINE_DIALECT:
+        self.session(prompt="")
+        if self.is_local and self.dialect not in {None, _ENGINE_DIALECT}:
             raise UsageError(
                 f"the local engine speaks {_ENGINE_DIALECT}, not {self.dialect}; leave out --dialect, or name a server"
-            )
-        if self.realtime not in REALTIME_TARGETS and "://" not in self.realtime:
-            raise UsageError(
-                f"unknown realtime target {self.realtime!r}; choose one of: {', '.join(REALTIME_TARGETS)},"
-                " or give an address such as ws://127.0.0.1:8765"
             )
         if not self.cwd.is_dir():
             raise UsageError(f"expected a folder to work in, got {str(self.cwd)!r}; choose one with --cwd")
@@ -85,14 +89,26 @@ class TalkOptions:
         if self.text_only and self.out is not None:
             raise UsageError("--text has no sound that --out could save; leave one of them out")
 
-    def session(self, *, instructions: str) -> SessionSettings:
-        """What the realtime session is told."""
-        return SessionSettings(
-            instructions=instructions,
-            voice=self.voice or dialect_named(self.dialect).voices[0],
+    @property
+    def backend(self) -> Backend:
+        """Whose voice it is."""
+        return choose_backend(self.config, asked=self.realtime)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is that of the local engine."""
+        return isinstance(self.backend, LocalEngine)
+
+    def session(self, *, prompt: str) -> ResolvedSession:
+        """What the realtime session is going to be."""
+        request = StartRequest(
+            # What is configured is the dialect of another server.
+            version=self.dialect or (_ENGINE_DIALECT if self.is_local else None),
+            model=self.model,
+            voice=self.voice,
             modality=Modality.TEXT if self.text_only else Modality.AUDIO,
-            tools=tuple(TOOLS.values()),
         )
+        return resolve_session(self.config, request, default_prompt=prompt)
 
 
 async def talk(options: TalkOptions, *, shown_on: Screen, env: Mapping[str, str], clock: Clock) -> int:
@@ -136,6 +152,8 @@ class _Talk:
         return await self._converse(signals.came)
 
     async def _prepare(self, stack: contextlib.AsyncExitStack) -> None:
+        for notice in self._options.config.notices:
+            self._notice(notice)
         # The agent is named and the sounds are read before anything is started, so that a slip costs no time.
         agent = await asyncio.to_thread(make_agent, self._options.agent, cwd=self._options.cwd, env=self._env)
         stack.push_async_callback(agent.close)
@@ -284,7 +302,7 @@ class _Talk:
             raise SpeechError(
                 "nothing here can speak the words of --say: install flite or espeak-ng, or give --wav or --text"
             )
-        if self._options.realtime == "local" and speaker.name != _UNDERSTOOD_SPEAKER:
+        if self._options.is_local and speaker.name != _UNDERSTOOD_SPEAKER:
             self._notice(
                 f"--say speaks with {speaker.name}, of which the local engine understands little;"
                 f" install {_UNDERSTOOD_SPEAKER} to be understood, or use --text"
@@ -292,26 +310,17 @@ class _Talk:
         return speaker
 
     async def _target(self, stack: contextlib.AsyncExitStack) -> Target:
-        model = self._options.model or dialect_named(self._options.dialect).default_model
-        match self._options.realtime:
-            case "local":
+        match self._options.backend:
+            case LocalEngine():
                 engine = await stack.enter_async_context(Engine(EngineOptions(env=self._env, on_notice=self._notice)))
-                return Target(base_url=engine.url, model=model, env=self._env)
-            case "openai":
-                key = require_api_key(self._env)
-                return Target(base_url=OPENAI_BASE_URL, model=model, api_key=key, env=self._env)
-            case address:
-                return Target(base_url=address, model=model, api_key=find_api_key(self._env), env=self._env)
+                return Target(base_url=engine.url, env=self._env)
+            case server:
+                return server_target(server, env=self._env)
 
     async def _settings(self, target: Target) -> Settings:
-        dialect = dialect_named(self._options.dialect)
         first_name = await asyncio.to_thread(user_first_name)
-        session = self._options.session(instructions=default_prompt(first_name))
-        options = core.Options(
-            creates_responses=dialect.abilities.creates_responses,
-            replaces_active_handoff=dialect.abilities.replaces_active_handoff,
-        )
-        return Settings(target=target, dialect=dialect, session=session, options=options)
+        session = self._options.session(prompt=default_prompt(first_name))
+        return Settings(target=target, dialect=session.dialect, session=session.settings, options=session.options)
 
     def _notice(self, message: str) -> None:
         self._tell(Notice(message=message))

@@ -1,0 +1,46 @@
+"""Where the configuration is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["FILE_NAME", "config_path"]
+
+FILE_NAME: Final = "config.toml"
+_OURS: Final = "backchannel"
+
+
+def config_path(env: Mapping[str, str], *, platform: str, user_home: Path) -> Path | None:
+    """The file to read; None when there is none.
+
+    Our own home comes first, then that of Codex, whose files are read and never written. The home is what the variable
+    names, or where the variable is not set the usual folder.
+
+    Args:
+        env: The environment.
+        platform: As `sys.platform` names it.
+        user_home: Of the person.
+    """
+    ours = env.get("BACKCHANNEL_HOME")
+    theirs = env.get("CODEX_HOME")
+    homes = (
+        Path(ours) if ours else _usual(env, platform=platform, user_home=user_home),
+        Path(theirs) if theirs else user_home / ".codex",
+    )
+    return next((home / FILE_NAME for home in homes if (home / FILE_NAME).exists()), None)
+
+
+def _usual(env: Mapping[str, str], *, platform: str, user_home: Path) -> Path:
+    match platform:
+        case "darwin":
+            return user_home / "Library" / "Application Support" / _OURS
+        case "win32":
+            return Path(env.get("APPDATA") or user_home / "AppData" / "Roaming") / _OURS
+        case _:
+            named = Path(env.get("XDG_CONFIG_HOME", ""))
+            # The convention: what is not absolute does not count.
+            return (named if named.is_absolute() else user_home / ".config") / _OURS

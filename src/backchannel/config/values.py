@@ -1,0 +1,170 @@
+"""What can be configured.
+
+Source: realtime.md 10, app-server.md 2.1 and 2.3. The meaning of each key stands below it and is what the reference
+page prints.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from backchannel.errors import ConfigError
+from backchannel.wire.realtime import TOOLS, Mode
+
+__all__ = ["CALLED_BY_REFERENCE", "MAX_RETRIES", "OPENAI", "Audio", "Config", "Provider", "Realtime"]
+
+MAX_RETRIES: Final = 100
+"""More are counted as this many."""
+
+_Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class _Discreet(msgspec.Struct, frozen=True):
+    """Values among which are secrets: what is printed of them are names only."""
+
+    def __repr__(self) -> str:
+        given = ", ".join(name for name in self.__struct_fields__ if getattr(self, name))
+        return f"{type(self).__name__}({given})"
+
+
+class Realtime(_Discreet, frozen=True, kw_only=True):
+    """The realtime session."""
+
+    backend: str | None = None
+    """Whose voice: `local`, `openai`, or the address of a server. When it is left out: the server of `base_url` or the
+    provider of `model_provider` where one of them is given, else `local`."""
+    version: Literal["v1", "v2", "v3", "live"] | None = None
+    """The protocol of the realtime server; v2 when it is left out. The local engine speaks v2 whatever stands here."""
+    type: Mode = Mode.CONVERSATIONAL
+    """Whether the voice answers, or only writes down what is said."""
+    transport: Literal["websocket", "webrtc"] | None = None
+    """How a client that has the choice reaches the server."""
+    voice: _Text | None = None
+    """The voice that answers; the protocol's own when it is left out."""
+    model: _Text | None = None
+    """The realtime model; the protocol's own when it is left out."""
+    base_url: str | None = None
+    """Where websockets are opened, those of sessions and those beside calls, instead of at the provider."""
+    call_base_url: str | None = None
+    """Where WebRTC calls are created instead of at the provider."""
+    prompt: str | None = None
+    """The instructions of the voice. They win over those that a client sends; blank ones count as left out."""
+    startup_context: str | None = None
+    """What the voice is told of the past and the project, instead of what is gathered; empty for nothing."""
+    start_instructions: str | None = None
+    """What the agent is told when a conversation begins, instead of our own words."""
+    end_instructions: str | None = None
+    """What the agent is told when a conversation ends, instead of our own words."""
+    tools: tuple[str, ...] = tuple(TOOLS)
+    """What the voice may call."""
+    mirror_typed_text: bool = True
+    """Whether the voice is told what you type to the agent."""
+    reconnect: bool = True
+    """Whether a conversation survives the loss of its connection."""
+    errors: Literal["classified", "fatal"] = "classified"
+    """Whether harmless errors of the server are only shown, or every one ends the conversation."""
+    speech: Literal["silent", "results", "milestones", "chatty", "immediate"] = "milestones"
+    """Of what the voice speaks unasked; `immediate`: of everything, without waiting for quiet."""
+    context: Literal["full", "reference"] = "full"
+    """How much is gathered for the voice when a session starts."""
+    quiet_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 700
+    """How long nobody has spoken before the voice speaks unasked, in milliseconds."""
+
+
+CALLED_BY_REFERENCE: Final = {
+    "experimental_realtime_ws_base_url": "base_url",
+    "experimental_realtime_webrtc_call_base_url": "call_base_url",
+    "experimental_realtime_ws_model": "model",
+    "experimental_realtime_ws_backend_prompt": "prompt",
+    "experimental_realtime_ws_startup_context": "startup_context",
+    "experimental_realtime_start_instructions": "start_instructions",
+    "experimental_realtime_ws_mode": "type",
+}
+"""The other spelling, at top level, of keys under `[realtime]`."""
+
+
+class Audio(_Discreet, frozen=True, kw_only=True):
+    """The devices."""
+
+    microphone: _Text | None = None
+    """Its name; the system's default when it is left out."""
+    speaker: _Text | None = None
+    """Its name; the system's default when it is left out."""
+    microphone_channel: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """The channel that is listened to, the first being 1; all of them together when it is left out."""
+
+
+class Provider(_Discreet, frozen=True, kw_only=True):
+    """A service that has models, as much of it as the realtime connection needs."""
+
+    id: str
+    """What the configuration calls it."""
+    name: str = ""
+    """What a person calls it. One with the name `OpenAI` may be sent the key in `OPENAI_API_KEY`."""
+    base_url: str = "https://api.openai.com/v1"
+    """Where it is; OpenAI when it is left out."""
+    env_key: _Text | None = None
+    """The environment variable that has its key."""
+    env_key_instructions: str | None = None
+    """How to come by that key, for the message that it is missing."""
+    experimental_bearer_token: _Text | None = None
+    """The key itself."""
+    query_params: dict[str, str] = {}
+    """Further parameters of every address."""
+    http_headers: dict[str, str] = {}
+    """Further headers of every request. Those that no request can carry are left out."""
+    env_http_headers: dict[str, str] = {}
+    """The same, from environment variables: the header's name and the variable's, where that is set and not blank."""
+    request_max_retries: Annotated[int, msgspec.Meta(ge=0)] = 4
+    """How often a request is tried again, at most 100 times."""
+    requires_openai_auth: bool = False
+    """Whether calls over WebRTC carry the key that you logged in with."""
+
+    @property
+    def is_openai(self) -> bool:
+        """Whether OpenAI's key from the environment is meant for it."""
+        return self.name == "OpenAI"
+
+
+OPENAI: Final = Provider(
+    id="openai",
+    name="OpenAI",
+    env_http_headers={"OpenAI-Organization": "OPENAI_ORGANIZATION", "OpenAI-Project": "OPENAI_PROJECT"},
+    requires_openai_auth=True,
+)
+"""The provider that needs no definition."""
+
+
+class Config(_Discreet, frozen=True, kw_only=True):
+    """Everything that was configured."""
+
+    source: str | None = None
+    """The file that was read; None when there is none."""
+    realtime: Realtime = Realtime()
+    audio: Audio = Audio()
+    model_provider: str | None = None
+    """The id of the provider, `openai` or one of `providers`; None when nobody has chosen."""
+    providers: dict[str, Provider] = {}
+    notices: tuple[str, ...] = ()
+    """What a person should be told about the configuration: each a sentence."""
+
+    @property
+    def provider(self) -> Provider:
+        """The chosen provider, else OpenAI.
+
+        Raises:
+            ConfigError: Nobody has defined it.
+        """
+        if self.model_provider in (None, OPENAI.id):
+            return OPENAI
+        provider = self.providers.get(self.model_provider)
+        if provider is None:
+            raise ConfigError(
+                source=self.source or "-c",
+                key="model_provider",
+                expected=f"{OPENAI.id}, or a provider that is defined as [model_providers.{self.model_provider}]",
+                got=repr(self.model_provider),
+            )
+        return provider

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from backchannel.config import config_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def put(home: Path) -> Path:
+    home.mkdir(parents=True)
+    (home / "config.toml").touch()
+    return home / "config.toml"
+
+
+def test_our_own_home_comes_first_and_that_of_codex_last(tmp_path: Path) -> None:
+    user = tmp_path / "user"
+    env = {"BACKCHANNEL_HOME": str(tmp_path / "ours"), "CODEX_HOME": str(tmp_path / "theirs")}
+
+    def found() -> Path | None:
+        return config_path(env, platform="linux", user_home=user)
+
+    assert found() is None
+    theirs = put(tmp_path / "theirs")
+    assert found() == theirs
+    ours = put(tmp_path / "ours")
+    assert found() == ours
+
+
+def test_the_usual_folders_are_for_whom_no_variable_is_set(tmp_path: Path) -> None:
+    codex = put(tmp_path / ".codex")
+    assert config_path({}, platform="linux", user_home=tmp_path) == codex
+    assert config_path({"BACKCHANNEL_HOME": "", "CODEX_HOME": ""}, platform="linux", user_home=tmp_path) == codex
+    usual = put(tmp_path / ".config" / "backchannel")
+    assert config_path({}, platform="linux", user_home=tmp_path) == usual
+
+    elsewhere = {"BACKCHANNEL_HOME": str(tmp_path / "ours"), "CODEX_HOME": str(tmp_path / "theirs")}
+    assert config_path(elsewhere, platform="linux", user_home=tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("platform", "variable", "value", "folder"),
+    [
+        ("linux", "XDG_CONFIG_HOME", "", ".config/backchannel"),
+        ("linux", "XDG_CONFIG_HOME", "relative", ".config/backchannel"),
+        ("linux", "XDG_CONFIG_HOME", "{}/xdg", "xdg/backchannel"),
+        ("freebsd14", "XDG_CONFIG_HOME", "{}/xdg", "xdg/backchannel"),
+        ("darwin", "XDG_CONFIG_HOME", "{}/xdg", "Library/Application Support/backchannel"),
+        ("win32", "APPDATA", "{}/roaming", "roaming/backchannel"),
+        ("win32", "APPDATA", "", "AppData/Roaming/backchannel"),
+    ],
+)
+def test_each_platform_has_a_folder_for_configuration(
+    platform: str, variable: str, value: str, folder: str, tmp_path: Path
+) -> None:
+    path = put(tmp_path / folder)
+    assert config_path({variable: value.format(tmp_path)}, platform=platform, user_home=tmp_path) == path
