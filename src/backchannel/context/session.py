@@ -41,13 +41,6 @@ __all__ = ["DEFAULT_ORIGINATOR", "ResolvedSession", "StartRequest", "Way", "reso
 DEFAULT_ORIGINATOR: Final = "backchannel"
 """Who opens sessions where nobody else says so; then no header does."""
 
-_SPEECH: Final = {
-    **{speech.value: speech for speech in core.Speech},
-    # The most that is said one by one, as long as nothing smaller than a milestone is told.
-    "chatty": core.Speech.MILESTONES,
-}
-
-
 class Way(enum.Enum):
     """How a session is reached."""
 
@@ -140,11 +133,11 @@ def resolve_session(
         dialect=dialect,
         settings=settings,
         options=core.Options(
-            speech=_SPEECH[realtime.speech],
+            speech=core.Speech(realtime.speech),
             quiet_ms=realtime.quiet_ms,
             mirror_typed_text=realtime.mirror_typed_text,
-            creates_responses=dialect.abilities.creates_responses,
-            replaces_active_handoff=dialect.abilities.replaces_active_handoff,
+            reconnect=realtime.reconnect,
+            fatal_errors=realtime.errors == "fatal",
         ),
         start_instructions=start,
         end_instructions=end,

@@ -37,6 +37,8 @@ from backchannel.core.handoff import TIMER as STOP_TIMER
 from backchannel.core.handoff import Decision, Handoff, Task
 from backchannel.core.link import RETRY_TIMER, ROTATION_TIMER, Link, Opening, Verdict
 from backchannel.core.link import State as LinkState
+from backchannel.core.pieces import TIMER as PIECES_TIMER
+from backchannel.core.pieces import Pieces
 from backchannel.core.playback import Playback
 from backchannel.core.response import TIMER as RESPONSE_TIMER
 from backchannel.core.response import Response
@@ -123,6 +125,7 @@ class Conversation:
         self._options = options
         self._response = Response()
         self._playback = Playback()
+        self._pieces = Pieces()
         self._floor = Floor(speech=options.speech, quiet_s=options.quiet_ms / 1000)
         self._denied_until = 0.0
         self._last_said: tuple[News, ...] = ()
@@ -247,6 +250,7 @@ class Conversation:
         """The session is gone, and with it its ids, its response and its calls."""
         self._transcript.transport_lost()
         self._playback.session_lost()
+        self._pieces.end()
         self._response = Response()
         self._floor.transport_lost(now)
         self._unnamed.transport_lost()
@@ -357,9 +361,13 @@ class Conversation:
     # Words
 
     def _user_said_more(self, event: server.InputTranscriptDelta, now: float) -> list[Effect]:
+        options = self._options
+        if not options.tells_speech:
+            self._floor.user_started()
+        before = [] if options.completes_transcripts else self._piece_came("user", event.delta, now)
         self._transcript.delta("user", event.delta, item_id=event.item_id, end_ms=event.end_ms)
         shown = Show(event=screen.TranscriptDelta(speaker="user", delta=event.delta))
-        return [shown, *self._words_came(now)] if self._unnamed.deadline is not None else [shown]
+        return [*before, shown, *(self._words_came(now) if self._unnamed.deadline is not None else ())]
 
     def _user_said(self, event: server.InputTranscriptDone, now: float) -> list[Effect]:
         self._floor.user_transcribed(now)
@@ -367,9 +375,25 @@ class Conversation:
         shown = Show(event=screen.TranscriptDone(speaker="user", text=event.text))
         return [shown, *self._approval_step(self._approval.said(event.text, now, event.item_id), now)]
 
-    def _voice_said_more(self, event: server.OutputTranscriptDelta, _: float) -> list[Effect]:
+    def _voice_said_more(self, event: server.OutputTranscriptDelta, now: float) -> list[Effect]:
+        before = [] if self._options.completes_transcripts else self._piece_came("assistant", event.delta, now)
         self._transcript.delta("assistant", event.delta, item_id=event.item_id)
-        return [Show(event=screen.TranscriptDelta(speaker="assistant", delta=event.delta))]
+        return [*before, Show(event=screen.TranscriptDelta(speaker="assistant", delta=event.delta))]
+
+    def _piece_came(self, speaker: screen.Speaker, piece: str, now: float) -> list[Effect]:
+        return self._whole(self._pieces.came(speaker, piece, now), now)
+
+    def _whole(self, said: tuple[screen.Speaker, str] | None, now: float) -> list[Effect]:
+        """Somebody has said their say, as far as can be told."""
+        if said is None:
+            return []
+        speaker, text = said
+        self._transcript.began(speaker)
+        if speaker == "user":
+            self._floor.user_transcribed(now)
+        else:
+            self._floor.voice_stopped(now)
+        return [Show(event=screen.TranscriptDone(speaker=speaker, text=text))]
 
     def _voice_said(self, event: server.OutputTranscriptDone, _: float) -> list[Effect]:
         self._transcript.done("assistant", event.text, item_id=event.item_id)
@@ -580,6 +604,8 @@ class Conversation:
                 return self._link.rotation_due(now, quiet_at=self._quiet_at())
             case _ if name == APPROVAL_TIMER:
                 return self._approval_step(self._approval.expired(now), now)
+            case _ if name == PIECES_TIMER:
+                return self._whole(self._pieces.due(now), now)
             case _ if name == WORDS_TIMER:
                 return self._words_came(now)
             case _ if name == PROGRESS_TIMER:
@@ -666,6 +692,7 @@ class Conversation:
             (PROGRESS_TIMER, floor.held_until),
             (HEARTBEAT_TIMER, floor.heartbeat_at),
             (WORDS_TIMER, self._unnamed.deadline),
+            (PIECES_TIMER, self._pieces.deadline),
         ):
             if deadlines.get(name) == deadline:
                 continue

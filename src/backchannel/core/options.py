@@ -35,7 +35,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     report_prefix: str | None = None
     """Stands before each of those."""
     on_screen_risks: tuple[Risk, ...] = (Risk.DELETE, Risk.FORCE_PUSH, Risk.NETWORK, Risk.OUTSIDE_WORKSPACE)
-    """What is never approved by voice."""
+    """What is never approved by voice; where the server does not tell when the user begins to speak, nothing is."""
     approval_expires_s: float = 300.0
     """How long the agent's request for permission may stay unanswered."""
     creates_responses: bool = True
@@ -44,5 +44,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Whether in the dialect a text says whether it may be spoken (`Abilities.speaks_by_channel`)."""
     names_requests: bool = True
     """Whether in the dialect a delegation says what is asked (`Abilities.names_requests`)."""
+    completes_transcripts: bool = True
+    """Whether in the dialect the server tells when somebody has said their say (`Abilities.completes_transcripts`)."""
+    tells_speech: bool = True
+    """Whether in the dialect the server tells when the user begins and stops to speak (`Abilities.tells_speech`)."""
     replaces_active_handoff: bool = False
     """Whether in the dialect a new delegation takes the place of the active one."""

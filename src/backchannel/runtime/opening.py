@@ -145,6 +145,8 @@ def with_transport_options(settings: Settings) -> Settings:
         creates_responses=abilities.creates_responses,
         speaks_by_channel=abilities.speaks_by_channel,
         names_requests=abilities.names_requests,
+        completes_transcripts=abilities.completes_transcripts,
+        tells_speech=abilities.tells_speech,
         replaces_active_handoff=abilities.replaces_active_handoff,
         session_outlives_way=is_call,
         # A call has one session, which ends with it.

@@ -46,6 +46,8 @@ class Abilities:
     """A handoff says what is asked; else that has to be read from what the user said."""
     completes_transcripts: bool
     """The server tells when somebody has said their say; else there are only pieces."""
+    tells_speech: bool
+    """The server tells when the user begins and stops to speak."""
     waits_for_session: bool
     """Nothing but the settings may be sent before the server has confirmed the session."""
     configures_sideband: bool

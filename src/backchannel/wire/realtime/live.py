@@ -266,6 +266,7 @@ class Live:
         replaces_active_handoff=True,
         names_requests=False,
         completes_transcripts=False,
+        tells_speech=False,
         waits_for_session=True,
         configures_sideband=False,
         text_modality=False,

@@ -312,6 +312,7 @@ class V2:
         replaces_active_handoff=False,
         names_requests=True,
         completes_transcripts=True,
+        tells_speech=True,
         waits_for_session=False,
         configures_sideband=True,
         text_modality=True,
