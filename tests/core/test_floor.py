@@ -99,6 +99,17 @@ def test_what_is_unwanted_at_a_new_level_is_dropped() -> None:
     assert machine.take(0.0) == (QUESTION,)
 
 
+def test_what_is_still_wanted_at_a_new_level_is_kept() -> None:
+    machine = waiting_on(FAILURE)
+    machine.set_speech(Speech.RESULTS)
+    assert machine.take(0.0) == (FAILURE,)
+
+    machine.set_speech(Speech.MILESTONES)
+    machine.set_speech(Speech.RESULTS)
+    machine.cut_off(1.0)
+    assert machine.take(2.0) == (FAILURE,)
+
+
 def test_what_became_unwanted_while_it_was_said_is_not_offered_again() -> None:
     machine = waiting_on(RESULT)
     machine.take(0.0)
@@ -314,15 +325,35 @@ def test_what_was_cut_off_gives_way_to_newer_news_of_the_same() -> None:
 
 
 def test_the_same_words_told_again_are_not_said_more_often() -> None:
-    machine = waiting_on(QUESTION)
+    machine = floor()
     for now in range(MAX_OFFERS):
-        assert machine.take(now) == (QUESTION,)
         machine.offer(QUESTION, now)
+        assert machine.take(now) == (QUESTION,)
         machine.cut_off(now)
-        assert machine.waiting is True
 
-    # The offer that came last has a life of its own only where the earlier one was over.
-    assert machine.take(9.0) == (QUESTION,)
+    assert not machine.waiting
+
+
+def test_the_same_words_told_while_they_are_said_are_not_said_more_often() -> None:
+    machine = waiting_on(QUESTION)
+    machine.take(0.0)
+    machine.offer(QUESTION, 0.0)
+    for now in range(1, MAX_OFFERS):
+        machine.cut_off(now)
+        assert machine.take(now) == (QUESTION,)
+    machine.cut_off(9.0)
+
+    assert not machine.waiting
+
+
+def test_other_words_of_the_same_are_offered_as_often_as_any() -> None:
+    machine = floor()
+    for now in range(2 * MAX_OFFERS):
+        machine.offer(news(Reason.QUESTION, "approval_1", str(now)), now)
+        assert len(machine.take(now)) == 1
+        machine.cut_off(now)
+
+    assert machine.waiting
 
 
 @pytest.mark.parametrize("one", [HEARTBEAT, MILESTONE, FAILURE, RESULT, QUESTION, ASKED])
@@ -355,6 +386,29 @@ def test_a_refusal_concerns_the_last_request_only() -> None:
     assert machine.take(5.0) == (RESULT, second)
 
 
+def test_a_refusal_leaves_what_an_earlier_grant_was_for() -> None:
+    second = news(Reason.RESULT, "turn_2")
+    machine = waiting_on(RESULT)
+    machine.take(0.0)
+    machine.offer(second, 1.0)
+    machine.take(1.0)
+    machine.refused(2.0)
+
+    assert machine.take(3.0) == (second,)
+
+
+def test_what_was_refused_is_not_being_said() -> None:
+    machine = waiting_on(RESULT)
+    machine.take(0.0)
+    machine.refused(1.0)
+    machine.cut_off(2.0)
+    for now in range(MAX_OFFERS):
+        assert machine.take(now) == (RESULT,)
+        machine.cut_off(now)
+
+    assert not machine.waiting
+
+
 def test_a_refusal_of_a_request_without_news_concerns_nothing() -> None:
     machine = waiting_on(RESULT)
     machine.take(0.0)
@@ -373,7 +427,21 @@ def test_of_an_earlier_request_only_what_matters_is_remembered() -> None:
     assert not machine.waiting
 
 
+def test_little_is_remembered_when_nobody_tells_what_was_heard() -> None:
+    machine = floor()
+    for n in range(100):
+        machine.said((news(Reason.ASKED, str(n)), news(Reason.RESULT, str(n))), n * 100.0)
+
+    # The results of ten minutes and the last answer.
+    assert len(machine._saying) == 8
+
+
 # When it may be said.
+
+
+def test_the_times_are_those_that_the_design_names() -> None:
+    assert (MILESTONE_GAP_S, STALE_HEARTBEAT_S, STALE_MILESTONE_S, STALE_RESULT_S) == (15.0, 5.0, 20.0, 600.0)
+    assert MAX_OFFERS == 3
 
 
 def test_at_first_nobody_speaks() -> None:

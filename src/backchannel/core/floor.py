@@ -273,7 +273,7 @@ class Floor:
         self._waiting = {}
         if not items:
             return ()
-        if len(items) > 1:
+        if len(items) > 1:  # mutants: same
             items.sort(key=lambda item: item.news.reason, reverse=True)
         if items[-1].news.reason <= Reason.MILESTONE:
             self._progress_was_at, self._progress_at = self._progress_at, now

@@ -86,7 +86,7 @@ class Progress:
         n_bytes = len(_encoded(text))
         self._held[text] = n_bytes
         self._held_bytes += n_bytes
-        while self._held_bytes >= MAX_HELD_BYTES:
+        while self._held_bytes >= MAX_HELD_BYTES:  # mutants: same
             oldest, n_bytes = next(iter(self._held.items()))
             if self._held_bytes - n_bytes < MAX_HELD_BYTES:
                 break
