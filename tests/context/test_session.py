@@ -72,8 +72,8 @@ OVERRIDES: Final[dict[str, tuple[object, dict[str, object]]]] = {
     "transport": ("webrtc", {}),
     "base_url": ("ws://127.0.0.1:1", {}),
     "call_base_url": ("ws://127.0.0.1:1", {}),
-    "reconnect": (False, {}),
-    "errors": ("fatal", {}),
+    "reconnect": (False, {"options.reconnect": False}),
+    "errors": ("fatal", {"options.fatal_errors": True}),
     "context": ("reference", {}),
 }
 
@@ -101,13 +101,9 @@ def test_every_key_is_among_them() -> None:
     assert {*OVERRIDES, "version"} == set(Realtime.__struct_fields__)
 
 
-@pytest.mark.parametrize("level", ["silent", "results", "milestones", "immediate"])
+@pytest.mark.parametrize("level", ["silent", "results", "milestones", "chatty", "immediate"])
 def test_a_level_of_speech_is_the_cores(level: Any) -> None:
     assert resolved({"speech": level}).options.speech is core.Speech(level)
-
-
-def test_chatty_is_the_most_that_is_said_in_turn() -> None:
-    assert resolved({"speech": "chatty"}).options.speech is core.Speech.MILESTONES
 
 
 # Dialect
@@ -124,8 +120,6 @@ def test_the_dialect_is_the_requests_else_the_configured_one_however_it_is_reach
     session = resolved({"version": configured}, version=asked, way=way)
 
     assert session.dialect is DIALECTS[name]
-    assert session.options.creates_responses is DIALECTS[name].abilities.creates_responses
-    assert session.options.replaces_active_handoff is DIALECTS[name].abilities.replaces_active_handoff
 
 
 def test_an_unknown_dialect_is_refused() -> None:

@@ -41,6 +41,7 @@ __all__ = ["DEFAULT_ORIGINATOR", "ResolvedSession", "StartRequest", "Way", "reso
 DEFAULT_ORIGINATOR: Final = "backchannel"
 """Who opens sessions where nobody else says so; then no header does."""
 
+
 class Way(enum.Enum):
     """How a session is reached."""
 

@@ -649,10 +649,13 @@ class Conversation:
             return []
         if not self._floor.offer(news, now):
             return []
-        return self._speak((news,), now)
+        said = (news,)
+        self._floor.said(said, now)
+        return self._speak(said, now)
 
     def _speak(self, news: tuple[News, ...], now: float) -> list[Effect]:
-        self._floor.said(news, now)
+        if not news:
+            return []
         self._last_said = news
         if self._options.creates_responses:
             return self._response.want(now)
