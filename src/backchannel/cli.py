@@ -55,6 +55,7 @@ def commands() -> None:
     "--out", type=click.Path(path_type=Path), metavar="FILE.wav", help="Save both sides as a stereo sound file."
 )
 @click.option("--record", type=click.Path(path_type=Path), metavar="FILE.jsonl", help="Record the session.")
+@click.option("--chaos", is_flag=True, help="Break the connection now and then, to watch the conversation survive it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each event.")
 @click.option(
     "--timeout",
@@ -84,6 +85,7 @@ def talk(
     voice: str | None,
     out: Path | None,
     record: Path | None,
+    chaos: bool,
     as_json: bool,
     timeout_s: float | None,
     cwd: Path | None,
@@ -92,7 +94,8 @@ def talk(
     """Have a conversation.
 
     With --say or --wav it is spoken for you and ends when everything is said and done. Otherwise type: each line is a
-    task for the agent, or a change to the one that runs; /status, /stop and /quit do what they say.
+    task for the agent, or a change to the one that runs. Commands: /status, /stop, /mute, /unmute, /updates LEVEL,
+    /approve [ID], /decline [ID] and /quit.
     """
     import os
 
@@ -123,6 +126,7 @@ def talk(
         voice=voice,
         out=out,
         record=record,
+        chaos=chaos,
         timeout_s=timeout_s if timeout_s is not None or not steps else 120.0,
     )
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")

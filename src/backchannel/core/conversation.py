@@ -662,6 +662,17 @@ class Conversation:
         text = "\n\n".join(each.text for each in news if each.text)
         return [_send(intents.SpeakText(text=text))] if text else []
 
+    def _told_again(self) -> list[Effect]:
+        """What the voice began to say and was cut off, or what only a lost session knew, is news to it once more."""
+        if not self._options.creates_responses:
+            # The request to speak has the words in it.
+            return []
+        return [
+            _send(self._handoff.report(news.text, reports.Phase.FINAL, is_standalone=True))
+            for news in self._floor.untold()
+            if news.text
+        ]
+
     def _heard(self, now: float) -> None:
         """What was being said has been heard, where that is so."""
         if self._response.is_idle and self._playback.ends_at <= now + _NEARLY_S:
@@ -688,7 +699,8 @@ class Conversation:
                 free_at = max(free_at, self._denied_until)
                 if free_at <= now:
                     free_at = None
-                    effects += self._speak(floor.take(now), now)
+                    news = floor.take(now)
+                    effects += [*self._told_again(), *self._speak(news, now)]
         deadlines = self._deadlines
         for name, deadline in (
             (FLOOR_TIMER, free_at),

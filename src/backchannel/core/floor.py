@@ -133,6 +133,8 @@ class _Item:
     since: float
     n_offers: int = 0
     """How often it was cut off."""
+    is_untold: bool = False
+    """Whether the voice may not know of it any more, or think it was said: it has to be told again first."""
     request: int = 0
     """The number of the request to speak that it was last part of."""
 
@@ -235,6 +237,8 @@ class Floor:
         self._stops_are_told = False
         self._silent_since = max(self._silent_since, now)
         self.cut_off(now)
+        for item in self._waiting.values():
+            item.is_untold = True
 
     def free_at(self, playback_ends_at: float) -> float | None:
         """When what waits may be said, as things stand; None while the user speaks."""
@@ -285,6 +289,11 @@ class Floor:
             self._saying[item.news.reason, item.news.about] = item
         return tuple(item.news for item in items)
 
+    def untold(self) -> tuple[News, ...]:
+        """Of what was taken last, what the voice has to be told again before it is asked to speak of it."""
+        items = self._saying.values()
+        return tuple(item.news for item in items if item.is_untold and item.request == self._n_requests)
+
     def said(self, news: tuple[News, ...], now: float) -> None:
         """The voice was asked to speak of this at once. It knows everything, so nothing waits any more."""
         self._n_requests += 1
@@ -303,6 +312,7 @@ class Floor:
         cut, self._saying = self._saying, {}
         for item in cut.values():
             item.n_offers += 1
+            item.is_untold = True
         self._wait_again(item for item in cut.values() if item.n_offers < MAX_OFFERS and _is_owed(item, now))
 
     def refused(self, now: float) -> None:

@@ -292,8 +292,8 @@ class Handoff:
     def _is_immediate(self) -> bool:
         return self._options.speech is Speech.IMMEDIATE
 
-    def report(self, text: str, phase: Phase) -> intents.Intent:
-        """How the voice is told what the agent says."""
+    def report(self, text: str, phase: Phase, *, is_standalone: bool = False) -> intents.Intent:
+        """How the voice is told what the agent says; standalone: of no delegation, whichever is active."""
         options = self._options
         # Where a text says whether it may be spoken, this one only lets the voice know: when to speak of it is decided
         # by the floor.
@@ -302,7 +302,7 @@ class Handoff:
             channel = "commentary"
         if options.reports_as_items:
             return intents.ReportAsItem(text=text, prefix=options.report_prefix, channel=channel)
-        call_id = None if self._task is None else self._task.request.call_id
+        call_id = None if self._task is None or is_standalone else self._task.request.call_id
         return intents.ReportProgress(handoff_id=call_id, text=text, phase=phase.value, channel=channel)
 
     def _standalone(self, turn_id: str, text: str, phase: Phase) -> Decision:
@@ -312,10 +312,7 @@ class Handoff:
         news = News(reason=reason, about=turn_id, text=_first_paragraph(text))
         if phase is Phase.COMMENTARY:
             return Decision(progress=text, news=news)
-        report = self.report(text, phase)
-        if isinstance(report, intents.ReportProgress):
-            report = intents.ReportProgress(handoff_id=None, text=text, phase=report.phase, channel=report.channel)
-        return Decision(effects=(Send(intent=report),), news=news)
+        return Decision(effects=(Send(intent=self.report(text, phase, is_standalone=True)),), news=news)
 
     def steer_failed(self, turn_id: str, reason: str) -> Decision:
         """The agent could not take a change: the user has to hear why."""

@@ -108,9 +108,9 @@ class Lines:
                 self._line(t, "start", "the conversation is open")
             case screen.ConversationReconnecting():
                 tries = f"try {event.attempt} in {event.delay_s:.1f} s"
-                self._line(t, "connection", f"lost ({event.message}); {tries}")
+                self._line(t, "network", f"lost: {event.message}; {tries}")
             case screen.ConversationReconnected(state_restored=restored):
-                self._line(t, "connection", "back" + (", and the voice knows what was said" if restored else ""))
+                self._line(t, "network", "back" + (", and the voice knows what was said" if restored else ""))
             case screen.CallAnswered():
                 self._line(t, "start", "the call is answered")
             case screen.Warned(message=message):
@@ -177,7 +177,7 @@ _COLOURS: Final = {
     "task": "35",
     "status": "35",
     "approval": "1;35",
-    "connection": "33",
+    "network": "33",
     "latency": "2",
     "start": "2",
     "end": "2",

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import signal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from backchannel.agents import make_agent
 from backchannel.audio import Tape, VirtualSoundCard, read_wav, without_trailing_silence
@@ -24,6 +24,8 @@ from backchannel.runtime import (
     choose_backend,
     server_target,
 )
+from backchannel.tui.chaos import cause_chaos
+from backchannel.tui.commands import COMMANDS, Answer, Line, Mute, Quit, Status, Stop, Updates, read_line
 from backchannel.tui.keyboard import typed_lines
 from backchannel.tui.lines import Notice, ReplyHeard
 from backchannel.tui.script import Moment, Script
@@ -72,6 +74,8 @@ class TalkOptions:
     voice: str | None = None
     out: Path | None = None
     record: Path | None = None
+    chaos: bool = False
+    """Whether the connection is broken now and then, to watch the conversation survive it."""
     timeout_s: float | None = 120.0
 
     def __post_init__(self) -> None:
@@ -133,6 +137,8 @@ class _Talk:
         self._began_at = clock.now()
         self._script = Script(options.steps)
         self._answers = 0
+        self._needed: dict[str, None] = {}
+        """The requests for permission that wait, in the order in which they came."""
         self._failure: BackchannelError | None = None
         self._sounds: dict[Step, bytes] = {}
         self._speaker: TextToSpeech | None = None
@@ -182,6 +188,9 @@ class _Talk:
                 tasks.create_task(self._conversation.ended(), name="ended"),
                 tasks.create_task(_set(interrupted), name="signals"),
             ]
+            if self._options.chaos:
+                breaking = cause_chaos(self._conversation.break_connection, may_break=self._may_break)
+                helpers.append(tasks.create_task(breaking, name="chaos"))
             if self._card is not None:
                 helpers.append(tasks.create_task(self._card.run(self), name="sound card"))
             try:
@@ -199,6 +208,11 @@ class _Talk:
         if self._failure is not None:
             raise self._failure
         return 0
+
+    def _may_break(self) -> bool:
+        # What is just being said would be lost, and nobody would say it again.
+        saying = self._card is not None and self._card.is_saying
+        return not saying and not self._conversation.activity().reconnecting
 
     # What a sound card tells
 
@@ -226,28 +240,53 @@ class _Talk:
             moment = self._moment()
             if self._script.done(moment):
                 return
-            if (step := self._script.due(moment)) is not None:
+            if moment.activity.reconnecting:
+                # Nobody would hear it.
+                pass
+            elif (step := self._script.due(moment)) is not None:
                 await self._say(step)
             elif (skipped := self._script.skipped(moment)) is not None:
                 self._tell(Notice(message=f"not said, because no task was running: {skipped.name}"))
             await asyncio.sleep(_TICK_S)
 
     async def _follow_lines(self, lines: AsyncIterator[str]) -> None:
-        self._tell(Notice(message="type what you want; /status, /stop and /quit do what they say"))
+        self._tell(Notice(message=f"type what you want, or a command: {', '.join(COMMANDS)}"))
         async for line in lines:
-            match line.strip():
-                case "":
-                    continue
-                case "/quit":
-                    return
-                case "/stop":
-                    await self._conversation.stop_task()
-                case "/status":
-                    self._tell(screen.StatusAnswered(text=self._conversation.status()))
-                case text if text.startswith("/"):
-                    self._tell(Notice(message=f"unknown command {text}; there are /status, /stop and /quit"))
-                case text:
-                    await self._conversation.type_text(text)
+            try:
+                command = read_line(line)
+            except UsageError as exc:
+                self._notice(str(exc))
+                continue
+            if isinstance(command, Quit):
+                return
+            if command is not None:
+                await self._obey(command)
+
+    async def _obey(self, command: Line | Status | Stop | Mute | Updates | Answer) -> None:
+        match command:
+            case Line(text=text):
+                await self._conversation.type_text(text)
+            case Status():
+                self._tell(screen.StatusAnswered(text=self._conversation.status()))
+            case Stop():
+                await self._conversation.stop_task()
+            case Mute(muted=muted):
+                self._conversation.mute(muted=muted)
+            case Updates(level=level):
+                self._conversation.set_updates(level)
+            case Answer():
+                self._answer(command)
+            case _:
+                assert_never(command)
+
+    def _answer(self, answer: Answer) -> None:
+        waiting = self._needed
+        asked = [answer.approval_id] if answer.approval_id is not None else list(waiting)
+        if len(asked) != 1 or asked[0] not in waiting:
+            which = ", ".join(waiting) or "none"
+            self._notice(f"expected the id of a request for permission that waits; there are: {which}")
+            return
+        self._conversation.answer_approval(asked[0], approved=answer.approved)
 
     async def _say(self, step: Step) -> None:
         if self._card is None:
@@ -271,6 +310,10 @@ class _Talk:
             match event:
                 case screen.TranscriptDone(speaker="assistant"):
                     self._answers += 1
+                case screen.ApprovalNeeded(approval_id=approval_id):
+                    self._needed[approval_id] = None
+                case screen.ApprovalSettled(approval_id=approval_id):
+                    self._needed.pop(approval_id, None)
                 case screen.ConversationFailed(message=message):
                     self._failure = BackchannelError(
                         f"the conversation failed: {message}; --record keeps what led to it"
