@@ -63,6 +63,8 @@ def test_credentials_are_decoded_and_never_shown() -> None:
         ("ftp://user:hunter2@h/?q=hunter2", "it starts with ftp:"),
         ("ws://user:hunter2@h:hunter2/?q=hunter2", "malformed"),
         ("user:hunter2@h", "it starts with user:"),
+        ("ws://h/\udcff", "bytes that are not text"),
+        ("ws://user:hunter2\udcff@h/", "bytes that are not text"),
     ],
 )
 def test_bad_addresses_say_what_is_allowed_and_keep_secrets(url: str, reason: str) -> None:

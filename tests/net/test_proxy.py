@@ -57,6 +57,7 @@ def test_this_machine_is_never_reached_through_a_proxy(host: str) -> None:
         ("api.example.org", "example.org:80", False),
         ("api.example.org:8443", "example.org:8443", True),
         ("api.example.org", "example.org:x", False),
+        ("api.example.org", f"example.org:{'9' * 5000}", False),
         ("10.1.2.3", "10.0.0.0/8", True),
         ("10.1.2.3", "10.1.2.3", True),
         ("10.1.2.3:99", "10.1.2.3:99", True),
@@ -115,6 +116,7 @@ def test_how_a_proxy_is_written(value: str, expected: Proxy) -> None:
         "http://u:hunter2@",
         "http://u:hunter2@p:hunter2",
         "http://[hunter2",
+        "http://u:hunter2\udcff@p:1",
     ],
 )
 def test_a_bad_proxy_names_the_variable_and_not_its_value(value: str) -> None:

@@ -57,6 +57,24 @@ def test_what_has_no_type_is_skipped(message: str | bytes) -> None:
     assert DECODE(message) == events.Skipped(kind="?", malformed="not a JSON object with a type")
 
 
+def test_an_unknown_type_is_told_as_it_can_stand_in_a_log() -> None:
+    assert DECODE('{"type":"a\\u0000b\\nc"}') == events.Skipped(kind="a?b?c")
+    assert DECODE(f'{{"type":"{"x" * 101}"}}') == events.Skipped(kind="x" * 100)
+    assert DECODE(f'{{"type":"{"x" * 100}"}}') == events.Skipped(kind="x" * 100)
+
+
+@pytest.mark.parametrize("types", ['"type":"hunter2","type":"error"', '"type":"error","type":"hunter2"'])
+def test_of_two_types_the_reason_quotes_none(types: str) -> None:
+    skipped = DECODE(f'{{{types},"message":"m"}}')
+
+    assert isinstance(skipped, events.Skipped)
+    assert "hunter2" not in str(skipped.malformed)
+
+
+def test_two_types_are_the_reason_where_the_last_is_known() -> None:
+    assert DECODE('{"type":"x","type":"error"}') == events.Skipped(kind="error", malformed="it has two types")
+
+
 @pytest.mark.parametrize(
     ("message", "event"),
     [
