@@ -14,6 +14,7 @@ from backchannel.net import PostOptions, Response, backoff_s, post, proxy_for
 from backchannel.testing import AcceptAfter, AnswerOffer, Drop, Refuse, ScriptedServer, ServerOptions
 from tests.net.peers import tcp_server
 from tests.net.test_tunnel import HOST, ConnectProxy
+from tests.planted import ANSWER_SDP, PASSWORD, TOKEN, planted_in
 
 if TYPE_CHECKING:
     import ssl
@@ -21,14 +22,12 @@ if TYPE_CHECKING:
 
     import trustme
 
-KEY = "planted-5d0c-secret"
-
 
 def asking(server: ScriptedServer, *, retry_delays_s: tuple[float, ...] = (), timeout_s: float = 5.0) -> PostOptions:
     return PostOptions(
         url=server.url.replace("ws", "http", 1) + "?a=%2F&b=c+d",
         body=b"v=0\r\n",
-        headers={"Authorization": f"Bearer {KEY}", "Content-Type": "application/sdp"},
+        headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/sdp"},
         retry_delays_s=retry_delays_s,
         timeout_s=timeout_s,
     )
@@ -37,9 +36,9 @@ def asking(server: ScriptedServer, *, retry_delays_s: tuple[float, ...] = (), ti
 async def failure(options: PostOptions) -> ConnectError:
     with pytest.raises(ConnectError) as caught:
         await post(options)
-    assert KEY not in str(caught.value)
-    assert KEY not in repr(caught.value)
-    assert caught.value.__cause__ is None or KEY not in repr(caught.value.__cause__.__dict__)
+    assert planted_in(str(caught.value)) == []
+    assert planted_in(repr(caught.value)) == []
+    assert caught.value.__cause__ is None or planted_in(repr(caught.value.__cause__.__dict__)) == []
     return caught.value
 
 
@@ -55,21 +54,20 @@ async def test_what_is_sent_and_what_comes_back() -> None:
     assert handshake.method == "POST"
     assert handshake.raw_path == "/v1/realtime?a=%2F&b=c+d"
     assert handshake.body == b"v=0\r\n"
-    assert handshake.headers["authorization"] == f"Bearer {KEY}"
+    assert handshake.headers["authorization"] == f"Bearer {TOKEN}"
     assert handshake.headers["content-type"] == "application/sdp"
     assert handshake.headers["accept-encoding"] == "identity"
     assert handshake.headers["user-agent"].startswith("backchannel/")
-    assert "planted" not in repr(answer) + repr(asking(server)) + repr(
-        Response(status=200, headers={}, body=b"planted")
-    )
+    shown = Response(status=200, headers={"set-cookie": TOKEN}, body=ANSWER_SDP.encode())
+    assert planted_in(repr(answer) + repr(asking(server)) + repr(shown)) == []
 
 
 async def test_credentials_of_the_address_are_sent_as_a_header_only() -> None:
     async with ScriptedServer([AnswerOffer(sdp="")]) as server:
-        url = f"http://me:planted@127.0.0.1:{server.port}/v1/realtime/calls"
+        url = f"http://me:{PASSWORD}@127.0.0.1:{server.port}/v1/realtime/calls"
         await post(PostOptions(url=url, body=b""))
         assert server.handshakes[0].headers["authorization"].startswith("Basic ")
-        assert "planted" not in repr(PostOptions(url=url, body=b""))
+        assert planted_in(repr(PostOptions(url=url, body=b""))) == []
 
 
 @pytest.mark.parametrize(
@@ -104,7 +102,7 @@ async def test_a_refusal_keeps_status_words_and_remedy(status: int, kind: type[C
     [
         ("x" * 300, "x" * 300),
         ("x" * 301, ""),
-        (f"bad key {KEY}.", "bad key [left out]"),
+        (f"bad key {TOKEN}.", "bad key [left out]"),
         ("Incorrect API key provided: sk-proj-abc***xyz. Find it", "Incorrect API key provided: [left out] Find it"),
         ("\x1b[31mred", "[31mred"),
         ("", ""),
@@ -138,7 +136,7 @@ async def test_what_may_pass_is_tried_again(caplog: pytest.LogCaptureFixture) ->
     assert [record.message.partition(":")[0] for record in caplog.records if record.levelno == logging.WARNING] == [
         f"! try {n} of 4" for n in (1, 2, 3)
     ]
-    assert KEY not in caplog.text
+    assert planted_in(caplog.text) == []
 
 
 @pytest.mark.parametrize(("status", "tries"), [(400, 1), (401, 1), (403, 1), (404, 1), (500, 3), (429, 3)])
@@ -235,8 +233,8 @@ def test_options_that_do_not_fit() -> None:
     with pytest.raises(LocalProtocolError, match="greater than 0"):
         PostOptions(url="http://example.com", body=b"", timeout_s=0)
     with pytest.raises(UsageError, match="'Authorization' cannot be sent") as caught:
-        PostOptions(url="http://example.com", body=b"", headers={"Authorization": f"{KEY}\r\nX: y"})
-    assert KEY not in str(caught.value)
+        PostOptions(url="http://example.com", body=b"", headers={"Authorization": f"{TOKEN}\r\nX: y"})
+    assert planted_in(str(caught.value)) == []
 
 
 def test_waits_double_give_or_take_a_tenth() -> None:

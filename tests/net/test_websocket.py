@@ -44,13 +44,12 @@ from backchannel.testing import (
     of_type,
 )
 from tests.net.peers import tcp_server
+from tests.planted import API_KEY, planted_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     import trustme
-
-KEY = "sk-planted-key-7d1f"
 
 Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -179,11 +178,11 @@ class TestTalking:
     async def test_the_address_and_the_headers_are_sent_as_given(self) -> None:
         async with ScriptedServer() as server:
             url = f"{server.url}/a%2Fb?model=x%20y&n=a+b&e=%C3%A9#frag"
-            options = ConnectOptions(url=url, headers={"Authorization": f"Bearer {KEY}", "openai-alpha": "x=v2"})
+            options = ConnectOptions(url=url, headers={"Authorization": f"Bearer {API_KEY}", "openai-alpha": "x=v2"})
             async with connected(url, options):
                 (handshake,) = server.handshakes
         assert handshake.raw_path == "/v1/realtime/a%2Fb?model=x%20y&n=a+b&e=%C3%A9"
-        assert handshake.headers["authorization"] == f"Bearer {KEY}"
+        assert handshake.headers["authorization"] == f"Bearer {API_KEY}"
         assert handshake.headers["openai-alpha"] == "x=v2"
         assert handshake.headers["user-agent"].startswith("backchannel/")
         assert "sec-websocket-extensions" not in handshake.headers
@@ -457,29 +456,31 @@ class TestRefusals:
         ],
     )
     async def test_an_http_answer(self, status: int, kind: type[ConnectError], remedy: str) -> None:
-        async with ScriptedServer([Refuse(status=status, body=KEY)]) as server:
-            error = await failure(ConnectOptions(url=server.url + "?k=v", headers={"authorization": KEY}))
+        async with ScriptedServer([Refuse(status=status, body=API_KEY)]) as server:
+            error = await failure(ConnectOptions(url=server.url + "?k=v", headers={"authorization": API_KEY}))
         assert type(error) is kind
         assert (error.stage, error.status, error.target) == ("handshake", status, server.url)
         assert f"the server answered {status}" in error.reason
         assert remedy in error.remedy
-        assert KEY not in str(error)
+        assert planted_in(str(error)) == []
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     async def test_a_redirect_is_not_followed(self, status: int) -> None:
         async with ScriptedServer() as elsewhere:
-            where = elsewhere.url.replace("ws://", "http://u:hunter2@") + "?token=hunter2"
+            where = elsewhere.url.replace("ws://", "http://u:planted-key-h2@") + "?token=planted-key-h2"
             async with ScriptedServer([Refuse(status=status, headers={"Location": where})]) as server:
-                error = await failure(ConnectOptions(url=server.url, headers={"api-key": KEY}))
+                error = await failure(ConnectOptions(url=server.url, headers={"api-key": API_KEY}))
             assert elsewhere.handshakes == []
         assert (error.stage, error.status) == ("handshake", status)
         assert f"127.0.0.1:{elsewhere.port}/v1/realtime" in error.remedy
-        assert "hunter2" not in str(error)
+        assert "planted-key-h2" not in str(error)
 
     async def test_nobody_listens(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listening:
             port = listening.getsockname()[1]
-        error = await failure(ConnectOptions(url=f"ws://u:hunter2@localhost:{port}/v1/realtime?k=hunter2"))
+        error = await failure(
+            ConnectOptions(url=f"ws://u:planted-key-h2@localhost:{port}/v1/realtime?k=planted-key-h2")
+        )
         assert str(error) == (
             f"connect failed for ws://localhost:{port}/v1/realtime: connection refused; "
             "is it running? `backchannel engine` starts the local engine"
@@ -627,17 +628,24 @@ class TestOptions:
 
     @pytest.mark.parametrize(
         ("name", "value"),
-        [("x y", "v"), ("", "v"), ("x", f"{KEY}\r\ninjected: 1"), ("x", f"{KEY}\0"), ("x", f"{KEY}…"), ("ä", "v")],
+        [
+            ("x y", "v"),
+            ("", "v"),
+            ("x", f"{API_KEY}\r\ninjected: 1"),
+            ("x", f"{API_KEY}\0"),
+            ("x", f"{API_KEY}…"),
+            ("ä", "v"),
+        ],
     )
     def test_headers_are_checked_and_never_shown(self, name: str, value: str) -> None:
         with pytest.raises(UsageError, match="cannot be sent") as caught:
             ConnectOptions(url="ws://h/", headers={name: value})
         assert repr(name) in str(caught.value)
-        assert KEY not in str(caught.value)
+        assert planted_in(str(caught.value)) == []
 
     def test_options_show_no_secret(self) -> None:
-        options = ConnectOptions(url=f"ws://u:{KEY}@h/p?k={KEY}", headers={"authorization": KEY})
-        assert KEY not in repr(options)
+        options = ConnectOptions(url=f"ws://u:{API_KEY}@h/p?k={API_KEY}", headers={"authorization": API_KEY})
+        assert planted_in(repr(options)) == []
         assert options.target == "ws://h/p"
 
 
@@ -647,9 +655,9 @@ async def test_no_secret_in_errors_logs_and_reprs(
     said: list[str] = []
 
     async def attempt(url: str) -> None:
-        address = url.replace("://", f"://user:{KEY}@") + f"?key={KEY}"
+        address = url.replace("://", f"://user:{API_KEY}@") + f"?key={API_KEY}"
         options = ConnectOptions(
-            url=address, headers={"Authorization": f"Bearer {KEY}", "api-key": KEY}, tls=client_tls
+            url=address, headers={"Authorization": f"Bearer {API_KEY}", "api-key": API_KEY}, tls=client_tls
         )
         try:
             client = await connect(options)
@@ -676,8 +684,8 @@ async def test_no_secret_in_errors_logs_and_reprs(
             assert len(server.handshakes) == 5
         await attempt("ws://localhost:1/")
     assert len(said) >= 8
-    assert KEY not in "\n".join(said)
-    assert KEY not in caplog.text
+    assert planted_in("\n".join(said)) == []
+    assert planted_in(caplog.text) == []
 
 
 def test_the_http_library_loads_when_a_connection_is_made() -> None:

@@ -31,6 +31,7 @@ from backchannel.testing import (
 )
 from backchannel.wire.realtime import V2
 from tests.net.peers import tcp_server
+from tests.planted import API_KEY, planted_in
 from tests.runtime.stage import DEADLINE_S, DeskAgent, call, ended, message, on_stage, settings_for, until
 
 if TYPE_CHECKING:
@@ -642,15 +643,13 @@ async def test_stop_without_anybody_reading_the_events() -> None:
 
 async def test_the_key_is_sent_as_a_header_and_appears_nowhere_else(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    key = "sk-planted-5d0c"
-    async with ScriptedServer() as server, on_stage(server.url, api_key=key) as stage:
+    async with ScriptedServer() as server, on_stage(server.url, api_key=API_KEY) as stage:
         await server.wait_for(of_type("session.update"))
-        assert server.handshakes[0].headers["authorization"] == f"Bearer {key}"
-        settings = settings_for(server.url, api_key=key)
-        assert key not in repr(settings)
-    assert key not in caplog.text
-    assert key not in repr(stage.shown)
-    assert key not in json.dumps([str(frame.payload) for frame in server.frames])
+        assert server.handshakes[0].headers["authorization"] == f"Bearer {API_KEY}"
+        settings = settings_for(server.url, api_key=API_KEY)
+        assert planted_in(repr(settings)) == []
+    assert planted_in(caplog.text + repr(stage.shown)) == []
+    assert API_KEY not in json.dumps([str(frame.payload) for frame in server.frames])
 
 
 async def _hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

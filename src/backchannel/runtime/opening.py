@@ -61,7 +61,7 @@ class Opened:
 
     socket: WebSocket | None = None
     """None while the sideband is still to be joined."""
-    unread: str | None = None
+    unread: str | None = dataclasses.field(default=None, repr=False)
     """A message that was already taken from it."""
     call: CallAnswer | None = None
     """The call that was created."""

@@ -36,7 +36,8 @@ _UNEXPECTED: Final = "the realtime server did not create the call as expected"
 class CallRequest:
     """The HTTP request that creates a call; who we are is added by the shell."""
 
-    url: str
+    url: str = dataclasses.field(repr=False)
+    """With the query and the credentials of the base."""
     headers: dict[str, str]
     body: bytes = dataclasses.field(repr=False)
     method: str = "POST"
