@@ -12,7 +12,7 @@ import pytest
 from backchannel.errors import AuthError, ConnectError, LocalProtocolError, UsageError
 from backchannel.net import PostOptions, Response, backoff_s, post, proxy_for
 from backchannel.testing import AcceptAfter, AnswerOffer, Drop, Refuse, ScriptedServer, ServerOptions
-from tests.net.peers import tcp_server
+from tests.net.peers import deaf_port, tcp_server
 from tests.net.test_tunnel import HOST, ConnectProxy
 from tests.planted import ANSWER_SDP, PASSWORD, TOKEN, planted_in
 
@@ -152,6 +152,34 @@ async def test_the_time_is_for_all_tries_together() -> None:
         error = await failure(asking(server, retry_delays_s=(0.05, 0.05), timeout_s=0.4))
     assert error.stage == "request"
     assert error.reason == "the server did not answer within 0.4 s"
+
+
+async def test_a_port_where_nobody_answers_has_a_stage_of_its_own() -> None:
+    async with deaf_port() as port:
+        error = await failure(PostOptions(url=f"http://127.0.0.1:{port}/", body=b"", timeout_s=0.2))
+    assert error.stage == "connect"
+    assert error.reason == "nothing answered within 0.2 s"
+
+
+async def test_a_server_that_does_not_speak_tls_in_time(client_tls: ssl.SSLContext) -> None:
+    async def keep_silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with tcp_server(keep_silent) as port:
+        error = await failure(PostOptions(url=f"https://127.0.0.1:{port}/", body=b"", tls=client_tls, timeout_s=0.2))
+    assert error.stage == "tls"
+    assert error.reason == "TLS was not negotiated within 0.2 s"
+
+
+async def test_a_proxy_that_keeps_silent() -> None:
+    async def keep_silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with tcp_server(keep_silent) as port:
+        proxy = proxy_for("http://service.test/", {"HTTP_PROXY": f"http://127.0.0.1:{port}"})
+        error = await failure(PostOptions(url="http://service.test/", body=b"", proxy=proxy, timeout_s=0.2))
+    assert error.stage == "proxy"
+    assert f"127.0.0.1:{port} (HTTP_PROXY) opened no tunnel within 0.2 s" in error.reason
 
 
 async def test_a_cancelled_request_leaves_nothing() -> None:

@@ -43,7 +43,7 @@ from backchannel.testing import (
     ServerOptions,
     of_type,
 )
-from tests.net.peers import tcp_server
+from tests.net.peers import deaf_port, tcp_server
 from tests.planted import API_KEY, planted_in
 
 if TYPE_CHECKING:
@@ -143,6 +143,25 @@ class TestTalking:
 
         async with raw_server(peer) as url, connected(url) as client:
             assert await client.receive() == TextFrame("!")
+
+    @pytest.mark.parametrize("payload", [b"", b"abc", bytes(range(125))])
+    async def test_a_ping_is_answered_by_the_same_and_is_no_message(self, payload: bytes) -> None:
+        answers: list[tuple[int, bytes]] = []
+
+        async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            # Pongs that answer nothing, and a ping in the middle of a message in two parts.
+            ping = bytes([0x89, len(payload)]) + payload
+            writer.write(b"\x8a\x00\x8a\x02no" + b"\x01\x02on" + ping + b"\x80\x01e" + b"\x88\x02\x03\xe8")
+            answers.extend([await read_frame(reader), await read_frame(reader)])
+
+        async with raw_server(peer) as url, connected(url) as client:
+            assert await client.receive() == TextFrame("one")
+            assert await client.receive() == Closed(code=1000, reason="", clean=True)
+        assert answers == [(0xA, payload), (8, b"\x03\xe8")]
+
+    async def test_an_empty_binary_message_is_one(self) -> None:
+        async with ScriptedServer([SendBinary(b""), Close()]) as server, connected(server.url) as client:
+            assert await client.receive() == BinaryFrame(b"")
 
     async def test_several_tasks_may_send_and_receive(self) -> None:
         async def echo(connection: ScriptedConnection) -> None:
@@ -376,6 +395,35 @@ class TestTheEnd:
             await client.close()
             assert await client.receive() == Closed(code=None, reason="the connection was lost", clean=False)
 
+    @pytest.mark.parametrize(
+        ("last", "expected"),
+        [
+            (b"\x89\x01a", Closed(code=None, reason="the connection was lost", clean=False)),
+            (b"\x88\x05" + struct.pack(">H", 1000) + b"bye", Closed(code=1000, reason="bye", clean=True)),
+        ],
+        ids=["ping", "close"],
+    )
+    async def test_a_peer_that_is_gone_before_its_last_frame_is_answered(self, last: bytes, expected: Closed) -> None:
+        async def peer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"\x81\x02ok" + last)
+            await gone.wait()
+            writer.transport.abort()
+
+        async def send_for_ever() -> None:
+            while True:
+                await client.send("x")
+                await asyncio.sleep(0)
+
+        gone = asyncio.Event()
+        async with raw_server(peer) as url, connected(url) as client:
+            # What came with it waits here already.
+            assert await client.receive() == TextFrame("ok")
+            gone.set()
+            async with asyncio.timeout(5):
+                await until_lost(send_for_ever())
+            assert await client.receive() == expected
+            assert await client.receive() == expected
+
     async def test_a_peer_that_never_answers(self) -> None:
         async def peer(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
             await reader.read()
@@ -529,6 +577,15 @@ class TestRefusals:
             assert time.monotonic() - before_s < 1
         assert error.stage == "handshake"
         assert "within 0.2 s" in error.reason
+
+    async def test_the_time_is_over_before_anybody_answers(self) -> None:
+        async with deaf_port() as port:
+            before_s = time.monotonic()
+            error = await failure(ConnectOptions(url=f"ws://127.0.0.1:{port}/", connect_timeout_s=0.2))
+            assert time.monotonic() - before_s < 1
+        assert error.stage == "connect"
+        assert "nothing answered within 0.2 s" in error.reason
+        assert "HTTPS_PROXY" in error.remedy
 
     async def test_the_time_is_over_in_tls(self, client_tls: ssl.SSLContext) -> None:
         async def peer(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:

@@ -59,6 +59,17 @@ async def test_a_call_is_created(name: str, where: str, caplog: pytest.LogCaptur
     assert planted_in(caplog.text + repr(call)) == []
 
 
+async def test_a_call_may_be_created_elsewhere_than_sessions_are_opened() -> None:
+    async with ScriptedServer([AnswerOffer(sdp=ANSWER_SDP)]) as server:
+        here = f"ws://127.0.0.1:{server.port}/calls-here/v1?foo=bar"
+        target = Target(base_url="http://127.0.0.1:1", call_base_url=here, params=(("trace", "1"),))
+        await create_call(target, DIALECTS["v1"], SESSION, OFFER_SDP)
+    # Parameters of websockets are not those of calls; the base's own query stays.
+    assert server.handshakes[0].raw_path == (
+        "/calls-here/v1/realtime/calls?foo=bar&intent=quicksilver&architecture=avas"
+    )
+
+
 async def test_a_backend_gets_json_and_the_live_dialect_its_own_form() -> None:
     async with ScriptedServer([AnswerOffer(sdp=ANSWER_SDP)], [AnswerOffer(sdp="{}")]) as server:
         await create_call(target_for(server, path="/backend-api/codex"), DIALECTS["v3"], SESSION, OFFER_SDP)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backchannel import core
-from backchannel.core import screen
+from backchannel.core import events, screen
 from backchannel.errors import AuthError, ConnectError, ConnectionLost, RemoteProtocolError, UsageError
-from backchannel.net import SystemClock
+from backchannel.net import Closed, SystemClock
 from backchannel.runtime import (
     Conversation,
     Join,
@@ -24,6 +24,7 @@ from backchannel.runtime import (
     dial,
 )
 from backchannel.runtime.dial import await_session
+from backchannel.runtime.opening import ending
 from backchannel.testing import (
     AcceptAfter,
     AnswerOffer,
@@ -32,6 +33,7 @@ from backchannel.testing import (
     Expect,
     ReceivedFrame,
     Refuse,
+    ScriptedConnection,
     ScriptedServer,
     Send,
     SendBinary,
@@ -389,6 +391,16 @@ async def test_a_start_that_is_cancelled_before_the_session_is_confirmed() -> No
         assert (await server.wait_closed()).close_code == 1000
 
 
+async def test_a_connection_that_is_lost_before_the_settings_are_sent() -> None:
+    async with ScriptedServer() as server:
+        made_of = settings(server, "v3")
+        websocket = await dial(made_of.target, endpoint=made_of.dialect.endpoint)
+        await websocket.close()
+        with pytest.raises(ConnectError, match="lost before the server had confirmed") as caught:
+            await await_session(websocket, made_of.target, made_of.dialect, made_of.session)
+    assert caught.value.stage == "session"
+
+
 async def test_a_session_that_is_not_confirmed_in_time() -> None:
     async with ScriptedServer() as server:
         made_of = settings(server, "v3")
@@ -426,6 +438,54 @@ async def test_how_a_server_may_end_the_session(
     assert [each.reason for each in closed] == [reason]
     assert len(failed) == (reason is screen.CloseReason.ERROR)
     assert says in (failed[0].message if failed else str(closed[0].detail))
+
+
+LOST = Closed(code=None, reason="the connection was lost", clean=False)
+
+
+@pytest.mark.parametrize("name", ["v1", "v2", "v3", "live"])
+@pytest.mark.parametrize(
+    ("closed", "says"),
+    [
+        (Closed(code=1000, reason="", clean=True), "code 1000"),
+        (Closed(code=1000, reason=f"bye {API_KEY}", clean=True), "code 1000: bye [left out]"),
+        (Closed(code=1001, reason="", clean=True), "code 1001"),
+        (Closed(code=1002, reason="", clean=True), "code 1002"),
+        (Closed(code=1011, reason="busy", clean=True), "code 1011: busy"),
+        (Closed(code=4999, reason="", clean=True), "code 4999"),
+        (Closed(code=None, reason="", clean=True), "without a close frame"),
+        (LOST, "without a close frame: the connection was lost"),
+    ],
+)
+def test_an_end_is_judged_by_its_code(name: str, closed: Closed, says: str) -> None:
+    made_of = Settings(
+        target=Target(base_url="ws://h", api_key=API_KEY),
+        dialect=DIALECTS[name],
+        session=SessionSettings(instructions="", voice="v"),
+        options=core.Options(),
+    )
+    end = ending(made_of, closed)
+    if name in ("v1", "v2") or closed.code == 1000:
+        assert end == events.TransportClosed(message=says)
+    else:
+        assert isinstance(end, events.TransportFailed)
+        assert "expected code 1000" in end.message
+        assert ("without saying why" if closed.code is None else f"code {closed.code}") in end.message
+
+
+@pytest.mark.parametrize("name", ["v2", "v3"])
+async def test_a_server_that_breaks_the_rules_of_websockets_is_an_error(name: str) -> None:
+    async def break_them(connection: ScriptedConnection) -> None:
+        await connection.expect(Expect(configured))
+        await connection.send(UPDATED)
+        await connection.send("x" * (16 * 1024 * 1024 + 1))
+
+    async with ScriptedServer(break_them) as server, on_stage(settings(server, name)) as stage:
+        await stage.conversation.ended()
+    assert stage.shown[-2:] == [
+        screen.ConversationFailed(message="the server sent a message larger than is allowed here"),
+        screen.ConversationClosed(reason=screen.CloseReason.ERROR),
+    ]
 
 
 @pytest.mark.parametrize("name", ["v1", "v2", "v3", "live"])

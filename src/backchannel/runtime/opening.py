@@ -12,7 +12,7 @@ Source: realtime.md 1.4 and 3.6.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from backchannel.wire.realtime import CallAnswer, Dialect, SessionSettings
 
 __all__ = ["Opened", "Settings", "configures", "ending", "open_way", "sideband"]
+
+_BROKEN_RULES: Final = (1002, 1007, 1009)
+"""With these codes we end a connection on which something forbidden came (RFC 6455, 7.4.1)."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +121,9 @@ def configures(settings: Settings) -> bool:
 
 def ending(settings: Settings, closed: Closed) -> happened.TransportClosed | happened.TransportFailed:
     """What the end of a websocket is to a conversation. Source: realtime.md 1.5."""
+    if not closed.clean and closed.code in _BROKEN_RULES:
+        # What the peer sent could not be read, which is an error in every dialect.
+        return happened.TransportFailed(message=closed.reason)
     detail = f": {without_key(settings.target, closed.reason)}" if closed.reason else ""
     wrong = unexpected_close(settings.dialect.abilities, closed.code)
     if wrong is not None:

@@ -28,7 +28,7 @@ __all__ = ["BOUNDARY", "CallAnswer", "CallRequest", "create_call", "read_answer"
 
 BOUNDARY: Final = "codex-realtime-call-boundary"
 
-_CALL_ID: Final = re.compile(r"rtc_.+|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+_CALL_ID: Final = re.compile(r"rtc_.+|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _UNEXPECTED: Final = "the realtime server did not create the call as expected"
 
 
