@@ -578,6 +578,9 @@ class TestRefusals:
         assert error.stage == "handshake"
         assert "within 0.2 s" in error.reason
 
+    @pytest.mark.skipif(
+        sys.platform != "linux", reason="other systems keep more connections waiting than they are told"
+    )
     async def test_the_time_is_over_before_anybody_answers(self) -> None:
         async with deaf_port() as port:
             before_s = time.monotonic()
