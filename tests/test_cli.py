@@ -281,6 +281,16 @@ async def test_a_refusal_names_stage_and_remedy(status: int, words: list[str], p
     assert server.handshakes[0].headers["authorization"] == f"Bearer {API_KEY}"
 
 
+async def test_who_is_debugging_sees_more_but_no_key(project: Path) -> None:
+    env = {"BACKCHANNEL_API_KEY": API_KEY, "BACKCHANNEL_DEBUG": "1"}
+    async with ScriptedServer([Expect("session.update"), Send({"type": "hello"}), Drop()]) as server:
+        # That no process shows a key is looked at for all of them.
+        ended = await beside(server, "--say", "hi", "--text", "--cwd", str(project), env=env)
+    assert ended.status == 1
+    assert server.handshakes[0].headers["authorization"] == f"Bearer {API_KEY}"
+    assert "< hello ignored" in ended.err
+
+
 async def test_tls_that_fails_is_said(project: Path) -> None:
     async with ScriptedServer() as server:
         address = server.url.replace("ws://", "wss://")
