@@ -9,6 +9,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 N ?= 10
 T ?= tests/e2e
 
+# make fuzz: how many inputs, of which the decoders get a million. `python -m scripts.fuzz --help` has more.
+I ?= 1700000
+
 # make bench: which ones, as in `make bench B=latency`; none is all.
 B ?=
 
@@ -46,6 +49,7 @@ flake: $(VENV)/.dev system-deps
 	for i in $$(seq $(N)); do $(BIN)/python -m pytest -q -x $(T) || exit 1; done
 
 fuzz: $(VENV)/.dev
+	$(BIN)/python -m scripts.fuzz --inputs $(I)
 	$(BIN)/python -m pytest -q tests/core tests/wire --hypothesis-profile fuzz --timeout 3600
 
 mutants: $(VENV)/.dev

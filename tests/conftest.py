@@ -1,8 +1,9 @@
-"""What all tests share: Hypothesis profiles, and that no asynchronous test leaves a task behind."""
+"""What all tests share: Hypothesis profiles, that no test logs a secret, and that none leaves a task behind."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,10 @@ import pytest_asyncio
 from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
+from tests.planted import LogWatch, planted_in
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Generator, Iterator
 
 # Chosen by `--hypothesis-profile`, or by the environment variable HYPOTHESIS_PROFILE.
 settings.register_profile(
@@ -40,6 +43,33 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 os.environ["BACKCHANNEL_HOME"] = os.environ["CODEX_HOME"] = os.devnull
 
 _GRACE_S = 1.0
+_WATCH = LogWatch()
+
+
+def pytest_configure() -> None:
+    """Let everything be logged from here on, whatever a test sets; `log_level` in pyproject.toml spares the report."""
+    logging.getLogger().addHandler(_WATCH)
+    for name in ("", "backchannel"):  # ours by a level of its own, since a test may change the root's
+        logging.getLogger(name).setLevel(1)
+
+
+def pytest_unconfigure() -> None:
+    """Leave no handler behind."""
+    logging.getLogger().removeHandler(_WATCH)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail the test in which a planted secret was logged or printed: its own part, its setup or its teardown."""
+    report = yield
+    leaks = _WATCH.leaks()
+    for name, text in report.sections:
+        # What was logged has been looked at with its level, and more closely.
+        leaks += [f"{name}: {found!r}" for found in planted_in(text) if not name.startswith("Captured log")]
+    if leaks and not report.failed:
+        report.outcome = "failed"
+        report.longrepr = "a planted secret was shown:\n" + "\n".join(leaks)
+    return report
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

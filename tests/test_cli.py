@@ -32,6 +32,7 @@ from backchannel.testing import (
     write_wav,
 )
 from tests.net.peers import tcp_server
+from tests.planted import API_KEY, planted_in
 from tests.runtime.stage import polite, until
 
 if TYPE_CHECKING:
@@ -47,6 +48,12 @@ class Ended:
     status: int
     out: str
     err: str
+
+
+def without_secrets(ended: Ended) -> Ended:
+    """What a process of its own writes is a log too."""
+    assert planted_in(ended.out + ended.err) == []
+    return ended
 
 
 def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -65,7 +72,7 @@ def run(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None 
         timeout=DEADLINE_S,
         check=False,
     )
-    return Ended(done.returncode, done.stdout, done.stderr)
+    return without_secrets(Ended(done.returncode, done.stdout, done.stderr))
 
 
 def run_here(*arguments: str, cwd: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ended:
@@ -111,7 +118,7 @@ async def the_end(process: asyncio.subprocess.Process) -> Ended:
     async with asyncio.timeout(DEADLINE_S):
         out, err = await process.communicate()
     assert process.returncode is not None
-    return Ended(process.returncode, out.decode(), err.decode())
+    return without_secrets(Ended(process.returncode, out.decode(), err.decode()))
 
 
 async def beside(server: ScriptedServer, *arguments: str, env: Mapping[str, str] | None = None) -> Ended:
@@ -307,15 +314,25 @@ def test_a_server_that_cannot_be_reached_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("status", "words"), [(401, ["401", "key"]), (404, ["404", "path"])])
 async def test_a_refusal_names_stage_and_remedy(status: int, words: list[str], project: Path) -> None:
-    key = "sk-planted-9c1e"
     async with ScriptedServer([Refuse(status=status)]) as server:
-        ended = await beside(server, "--say", "hi", "--text", "--cwd", str(project), env={"BACKCHANNEL_API_KEY": key})
+        ended = await beside(
+            server, "--say", "hi", "--text", "--cwd", str(project), env={"BACKCHANNEL_API_KEY": API_KEY}
+        )
     assert ended.status == 1
     line = one_line(ended.err)
     assert line.startswith("backchannel: handshake failed for ws://127.0.0.1:")
     assert all(word in line for word in words)
-    assert key not in ended.err + ended.out
-    assert server.handshakes[0].headers["authorization"] == f"Bearer {key}"
+    assert server.handshakes[0].headers["authorization"] == f"Bearer {API_KEY}"
+
+
+async def test_who_is_debugging_sees_more_but_no_key(project: Path) -> None:
+    env = {"BACKCHANNEL_API_KEY": API_KEY, "BACKCHANNEL_DEBUG": "1"}
+    async with ScriptedServer([Expect("session.update"), Send({"type": "hello"}), Drop()]) as server:
+        # That no process shows a key is looked at for all of them.
+        ended = await beside(server, "--say", "hi", "--text", "--cwd", str(project), env=env)
+    assert ended.status == 1
+    assert server.handshakes[0].headers["authorization"] == f"Bearer {API_KEY}"
+    assert "< hello ignored" in ended.err
 
 
 async def test_tls_that_fails_is_said(project: Path) -> None:
@@ -329,7 +346,7 @@ async def test_tls_that_fails_is_said(project: Path) -> None:
 
 async def test_the_key_for_openai_is_for_openai_only(project: Path) -> None:
     async with ScriptedServer([Refuse(status=401)]) as server:
-        await beside(server, "--say", "hi", "--text", "--cwd", str(project), env={"OPENAI_API_KEY": "sk-planted"})
+        await beside(server, "--say", "hi", "--text", "--cwd", str(project), env={"OPENAI_API_KEY": API_KEY})
         assert "authorization" not in server.handshakes[0].headers
 
 

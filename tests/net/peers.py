@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-__all__ = ["relay", "tcp_server"]
+__all__ = ["deaf_port", "relay", "tcp_server"]
 
 
 @contextlib.asynccontextmanager
@@ -43,6 +44,21 @@ async def tcp_server(
             task.cancel()
         if serving:
             await asyncio.wait(serving)
+
+
+@contextlib.asynccontextmanager
+async def deaf_port() -> AsyncIterator[int]:
+    """A port of loopback whose queue of connections is full, so that a further one is neither taken nor refused."""
+    with contextlib.ExitStack() as sockets:
+        listening = sockets.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(4):
+            waiting = sockets.enter_context(socket.socket())
+            waiting.settimeout(0)
+            with contextlib.suppress(BlockingIOError):
+                waiting.connect(listening.getsockname())
+        yield listening.getsockname()[1]
 
 
 async def relay(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -7,10 +7,13 @@ import pytest
 from backchannel.config import OPENAI, Provider
 from backchannel.errors import UsageError
 from backchannel.net import call_key, find_api_key, provider_headers, realtime_key
+from tests.planted import API_KEY
+
+THEIRS: Final = "planted-key-theirs"
 
 MINE: Final = Provider(id="mine", base_url="https://example.com/v1")
-BOTH: Final = {"BACKCHANNEL_API_KEY": "sk-ours", "OPENAI_API_KEY": "sk-theirs"}
-NAMED: Final = {**BOTH, "MINE": "sk-mine"}
+BOTH: Final = {"BACKCHANNEL_API_KEY": API_KEY, "OPENAI_API_KEY": THEIRS}
+NAMED: Final = {**BOTH, "MINE": "planted-key-mine"}
 
 
 def mine(**changes: Any) -> Provider:
@@ -20,15 +23,20 @@ def mine(**changes: Any) -> Provider:
 @pytest.mark.parametrize(
     ("provider", "env", "stored", "key"),
     [
-        (mine(env_key="MINE", experimental_bearer_token="sk-token"), NAMED, "sk-login", "sk-mine"),
-        (mine(env_key="MINE"), {"MINE": " sk-mine\n"}, None, "sk-mine"),
-        (mine(experimental_bearer_token="sk-token"), BOTH, "sk-login", "sk-token"),
-        (MINE, BOTH, "sk-login", "sk-ours"),
-        (MINE, {"OPENAI_API_KEY": "sk-theirs"}, "sk-login", "sk-login"),
-        (mine(name="OpenAI"), {"OPENAI_API_KEY": "sk-theirs"}, None, "sk-theirs"),
-        (OPENAI, BOTH, "sk-login", "sk-ours"),
-        (OPENAI, {"OPENAI_API_KEY": "sk-theirs"}, "sk-login", "sk-login"),
-        (OPENAI, {"OPENAI_API_KEY": " sk-theirs\n", "BACKCHANNEL_API_KEY": " "}, " ", "sk-theirs"),
+        (
+            mine(env_key="MINE", experimental_bearer_token="planted-key-token"),
+            NAMED,
+            "planted-key-login",
+            "planted-key-mine",
+        ),
+        (mine(env_key="MINE"), {"MINE": " planted-key-mine\n"}, None, "planted-key-mine"),
+        (mine(experimental_bearer_token="planted-key-token"), BOTH, "planted-key-login", "planted-key-token"),
+        (MINE, BOTH, "planted-key-login", API_KEY),
+        (MINE, {"OPENAI_API_KEY": THEIRS}, "planted-key-login", "planted-key-login"),
+        (mine(name="OpenAI"), {"OPENAI_API_KEY": THEIRS}, None, THEIRS),
+        (OPENAI, BOTH, "planted-key-login", API_KEY),
+        (OPENAI, {"OPENAI_API_KEY": THEIRS}, "planted-key-login", "planted-key-login"),
+        (OPENAI, {"OPENAI_API_KEY": f" {THEIRS}\n", "BACKCHANNEL_API_KEY": " "}, " ", THEIRS),
     ],
 )
 def test_the_key_for_a_websocket_is_the_first_of_these(
@@ -45,7 +53,7 @@ def test_without_a_key_for_openai_it_is_said_what_to_set(env: dict[str, str]) ->
 
 def test_without_a_key_for_another_provider_it_is_said_where_its_name_goes() -> None:
     with pytest.raises(UsageError) as caught:
-        realtime_key(MINE, env={"OPENAI_API_KEY": "sk-theirs"})
+        realtime_key(MINE, env={"OPENAI_API_KEY": THEIRS})
     assert str(caught.value) == (
         "no API key for the realtime server of the provider mine: name its variable as env_key in"
         " [model_providers.mine], or set BACKCHANNEL_API_KEY; or use --realtime local, which needs none"
@@ -56,23 +64,23 @@ def test_without_a_key_for_another_provider_it_is_said_where_its_name_goes() -> 
 @pytest.mark.parametrize("find", [realtime_key, call_key])
 def test_the_variable_that_a_provider_names_is_the_only_one(env: dict[str, str], find: Any) -> None:
     with pytest.raises(UsageError) as caught:
-        find(mine(env_key="MINE", env_key_instructions="Ask Ada."), env=env, stored_key="sk-login")
+        find(mine(env_key="MINE", env_key_instructions="Ask Ada."), env=env, stored_key="planted-key-login")
     assert str(caught.value) == ("the provider mine takes its API key from MINE, which is not set: set it; Ask Ada.")
     with pytest.raises(UsageError, match=r"which is not set: set it$"):
-        find(mine(env_key="MINE", experimental_bearer_token="sk-token"), env=env)
+        find(mine(env_key="MINE", experimental_bearer_token="planted-key-token"), env=env)
 
 
 @pytest.mark.parametrize(
     ("provider", "env", "stored", "key"),
     [
-        (mine(env_key="MINE"), NAMED, "sk-login", "sk-mine"),
-        (mine(experimental_bearer_token="sk-token"), BOTH, "sk-login", "sk-token"),
-        (MINE, BOTH, None, "sk-ours"),
-        (MINE, {"OPENAI_API_KEY": "sk-theirs"}, "sk-login", None),
-        (mine(requires_openai_auth=True), {}, "sk-login", "sk-login"),
-        (mine(requires_openai_auth=True), {"OPENAI_API_KEY": "sk-theirs"}, None, None),
-        (OPENAI, {"OPENAI_API_KEY": "sk-theirs"}, "sk-login", "sk-login"),
-        (OPENAI, {"OPENAI_API_KEY": "sk-theirs"}, None, "sk-theirs"),
+        (mine(env_key="MINE"), NAMED, "planted-key-login", "planted-key-mine"),
+        (mine(experimental_bearer_token="planted-key-token"), BOTH, "planted-key-login", "planted-key-token"),
+        (MINE, BOTH, None, API_KEY),
+        (MINE, {"OPENAI_API_KEY": THEIRS}, "planted-key-login", None),
+        (mine(requires_openai_auth=True), {}, "planted-key-login", "planted-key-login"),
+        (mine(requires_openai_auth=True), {"OPENAI_API_KEY": THEIRS}, None, None),
+        (OPENAI, {"OPENAI_API_KEY": THEIRS}, "planted-key-login", "planted-key-login"),
+        (OPENAI, {"OPENAI_API_KEY": THEIRS}, None, THEIRS),
         (OPENAI, {}, None, None),
     ],
 )
@@ -83,8 +91,8 @@ def test_a_call_may_do_without_a_key(
 
 
 def test_another_server_never_gets_the_key_for_openai() -> None:
-    assert find_api_key({"OPENAI_API_KEY": "sk-theirs"}) is None
-    assert find_api_key({"OPENAI_API_KEY": "sk-theirs", "BACKCHANNEL_API_KEY": " sk-ours "}) == "sk-ours"
+    assert find_api_key({"OPENAI_API_KEY": THEIRS}) is None
+    assert find_api_key({"OPENAI_API_KEY": THEIRS, "BACKCHANNEL_API_KEY": f" {API_KEY} "}) == API_KEY
     assert find_api_key({"BACKCHANNEL_API_KEY": ""}) is None
 
 

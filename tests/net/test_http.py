@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import socket
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,9 @@ import pytest
 from backchannel.errors import AuthError, ConnectError, LocalProtocolError, UsageError
 from backchannel.net import PostOptions, Response, backoff_s, post, proxy_for
 from backchannel.testing import AcceptAfter, AnswerOffer, Drop, Refuse, ScriptedServer, ServerOptions
-from tests.net.peers import tcp_server
+from tests.net.peers import deaf_port, tcp_server
 from tests.net.test_tunnel import HOST, ConnectProxy
+from tests.planted import ANSWER_SDP, PASSWORD, TOKEN, planted_in
 
 if TYPE_CHECKING:
     import ssl
@@ -21,14 +23,12 @@ if TYPE_CHECKING:
 
     import trustme
 
-KEY = "planted-5d0c-secret"
-
 
 def asking(server: ScriptedServer, *, retry_delays_s: tuple[float, ...] = (), timeout_s: float = 5.0) -> PostOptions:
     return PostOptions(
         url=server.url.replace("ws", "http", 1) + "?a=%2F&b=c+d",
         body=b"v=0\r\n",
-        headers={"Authorization": f"Bearer {KEY}", "Content-Type": "application/sdp"},
+        headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/sdp"},
         retry_delays_s=retry_delays_s,
         timeout_s=timeout_s,
     )
@@ -37,9 +37,9 @@ def asking(server: ScriptedServer, *, retry_delays_s: tuple[float, ...] = (), ti
 async def failure(options: PostOptions) -> ConnectError:
     with pytest.raises(ConnectError) as caught:
         await post(options)
-    assert KEY not in str(caught.value)
-    assert KEY not in repr(caught.value)
-    assert caught.value.__cause__ is None or KEY not in repr(caught.value.__cause__.__dict__)
+    assert planted_in(str(caught.value)) == []
+    assert planted_in(repr(caught.value)) == []
+    assert caught.value.__cause__ is None or planted_in(repr(caught.value.__cause__.__dict__)) == []
     return caught.value
 
 
@@ -55,21 +55,20 @@ async def test_what_is_sent_and_what_comes_back() -> None:
     assert handshake.method == "POST"
     assert handshake.raw_path == "/v1/realtime?a=%2F&b=c+d"
     assert handshake.body == b"v=0\r\n"
-    assert handshake.headers["authorization"] == f"Bearer {KEY}"
+    assert handshake.headers["authorization"] == f"Bearer {TOKEN}"
     assert handshake.headers["content-type"] == "application/sdp"
     assert handshake.headers["accept-encoding"] == "identity"
     assert handshake.headers["user-agent"].startswith("backchannel/")
-    assert "planted" not in repr(answer) + repr(asking(server)) + repr(
-        Response(status=200, headers={}, body=b"planted")
-    )
+    shown = Response(status=200, headers={"set-cookie": TOKEN}, body=ANSWER_SDP.encode())
+    assert planted_in(repr(answer) + repr(asking(server)) + repr(shown)) == []
 
 
 async def test_credentials_of_the_address_are_sent_as_a_header_only() -> None:
     async with ScriptedServer([AnswerOffer(sdp="")]) as server:
-        url = f"http://me:planted@127.0.0.1:{server.port}/v1/realtime/calls"
+        url = f"http://me:{PASSWORD}@127.0.0.1:{server.port}/v1/realtime/calls"
         await post(PostOptions(url=url, body=b""))
         assert server.handshakes[0].headers["authorization"].startswith("Basic ")
-        assert "planted" not in repr(PostOptions(url=url, body=b""))
+        assert planted_in(repr(PostOptions(url=url, body=b""))) == []
 
 
 @pytest.mark.parametrize(
@@ -104,7 +103,7 @@ async def test_a_refusal_keeps_status_words_and_remedy(status: int, kind: type[C
     [
         ("x" * 300, "x" * 300),
         ("x" * 301, ""),
-        (f"bad key {KEY}.", "bad key [left out]"),
+        (f"bad key {TOKEN}.", "bad key [left out]"),
         ("Incorrect API key provided: sk-proj-abc***xyz. Find it", "Incorrect API key provided: [left out] Find it"),
         ("\x1b[31mred", "[31mred"),
         ("", ""),
@@ -138,7 +137,7 @@ async def test_what_may_pass_is_tried_again(caplog: pytest.LogCaptureFixture) ->
     assert [record.message.partition(":")[0] for record in caplog.records if record.levelno == logging.WARNING] == [
         f"! try {n} of 4" for n in (1, 2, 3)
     ]
-    assert KEY not in caplog.text
+    assert planted_in(caplog.text) == []
 
 
 @pytest.mark.parametrize(("status", "tries"), [(400, 1), (401, 1), (403, 1), (404, 1), (500, 3), (429, 3)])
@@ -154,6 +153,35 @@ async def test_the_time_is_for_all_tries_together() -> None:
         error = await failure(asking(server, retry_delays_s=(0.05, 0.05), timeout_s=0.4))
     assert error.stage == "request"
     assert error.reason == "the server did not answer within 0.4 s"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep more connections waiting than they are told")
+async def test_a_port_where_nobody_answers_has_a_stage_of_its_own() -> None:
+    async with deaf_port() as port:
+        error = await failure(PostOptions(url=f"http://127.0.0.1:{port}/", body=b"", timeout_s=0.2))
+    assert error.stage == "connect"
+    assert error.reason == "nothing answered within 0.2 s"
+
+
+async def test_a_server_that_does_not_speak_tls_in_time(client_tls: ssl.SSLContext) -> None:
+    async def keep_silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with tcp_server(keep_silent) as port:
+        error = await failure(PostOptions(url=f"https://127.0.0.1:{port}/", body=b"", tls=client_tls, timeout_s=0.2))
+    assert error.stage == "tls"
+    assert error.reason == "TLS was not negotiated within 0.2 s"
+
+
+async def test_a_proxy_that_keeps_silent() -> None:
+    async def keep_silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with tcp_server(keep_silent) as port:
+        proxy = proxy_for("http://service.test/", {"HTTP_PROXY": f"http://127.0.0.1:{port}"})
+        error = await failure(PostOptions(url="http://service.test/", body=b"", proxy=proxy, timeout_s=0.2))
+    assert error.stage == "proxy"
+    assert f"127.0.0.1:{port} (HTTP_PROXY) opened no tunnel within 0.2 s" in error.reason
 
 
 async def test_a_cancelled_request_leaves_nothing() -> None:
@@ -235,8 +263,8 @@ def test_options_that_do_not_fit() -> None:
     with pytest.raises(LocalProtocolError, match="greater than 0"):
         PostOptions(url="http://example.com", body=b"", timeout_s=0)
     with pytest.raises(UsageError, match="'Authorization' cannot be sent") as caught:
-        PostOptions(url="http://example.com", body=b"", headers={"Authorization": f"{KEY}\r\nX: y"})
-    assert KEY not in str(caught.value)
+        PostOptions(url="http://example.com", body=b"", headers={"Authorization": f"{TOKEN}\r\nX: y"})
+    assert planted_in(str(caught.value)) == []
 
 
 def test_waits_double_give_or_take_a_tenth() -> None:

@@ -93,7 +93,7 @@ async def test_socks5_resolves_the_name_here() -> None:
 async def test_a_proxy_that_refuses(proxy: SocksProxy, reason: str, client_tls: ssl.SSLContext) -> None:
     url = f"wss://{HOST}/p"
     async with proxy.running() as place:
-        chosen = proxy_for(url, {"HTTPS_PROXY": f"socks5h://user:hunter2@{place}"})
+        chosen = proxy_for(url, {"HTTPS_PROXY": f"socks5h://user:planted-key-h2@{place}"})
         options = ConnectOptions(url=url, tls=client_tls, proxy=chosen)
         with pytest.raises(ConnectError) as caught:
             await connect(options)
@@ -101,7 +101,7 @@ async def test_a_proxy_that_refuses(proxy: SocksProxy, reason: str, client_tls: 
     assert caught.value.stage == "proxy"
     assert f"the proxy socks5h://{place} (HTTPS_PROXY) opened no connection" in caught.value.reason
     assert reason in caught.value.reason
-    assert "hunter2" not in str(caught.value)
+    assert "planted-key-h2" not in str(caught.value)
 
 
 async def test_a_proxy_that_is_not_there_or_keeps_silent() -> None:

@@ -67,7 +67,7 @@ async def failure(env: dict[str, str], url: str = f"ws://{HOST}:81/p", timeout_s
     with pytest.raises(ConnectError) as caught:
         await connect(ConnectOptions(url=url, proxy=proxy_for(url, env), connect_timeout_s=timeout_s))
     gc.collect()  # a socket left open would warn, which is an error here
-    assert "hunter2" not in str(caught.value)
+    assert "planted-key-h2" not in str(caught.value)
     assert caught.value.stage == "proxy"
     return caught.value
 
@@ -108,7 +108,7 @@ async def test_wss_is_tunnelled_and_verified_end_to_end(
 
 async def test_a_proxy_that_wants_other_credentials() -> None:
     async with ConnectProxy(credentials="user:right").running() as place:
-        error = await failure({"HTTP_PROXY": f"http://user:hunter2@{place}"})
+        error = await failure({"HTTP_PROXY": f"http://user:planted-key-h2@{place}"})
     assert error.status == 407
     assert f"the proxy http://{place} (HTTP_PROXY) refused with 407 Proxy Authentication Required" in error.reason
     assert "put a user name and a password into HTTP_PROXY" in error.remedy
@@ -142,7 +142,7 @@ async def test_a_proxy_that_opens_no_tunnel(answer: bytes, reason: str, remedy: 
 async def test_a_proxy_that_cannot_be_reached() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-    error = await failure({"HTTP_PROXY": f"http://u:hunter2@127.0.0.1:{port}"})
+    error = await failure({"HTTP_PROXY": f"http://u:planted-key-h2@127.0.0.1:{port}"})
     assert f"the proxy http://127.0.0.1:{port} (HTTP_PROXY) cannot be reached: connection refused" in error.reason
     assert f"check HTTP_PROXY, or add {HOST} to NO_PROXY" in error.remedy
     error = await failure({"HTTP_PROXY": "http://a..b:1"})
@@ -168,7 +168,7 @@ from backchannel.errors import MissingComponentError
 from backchannel.net import ConnectOptions, connect, proxy_for
 url = "ws://{HOST}/"
 try:
-    asyncio.run(connect(ConnectOptions(url=url, proxy=proxy_for(url, {{"ALL_PROXY": "{scheme}://u:hunter2@p:1"}}))))
+    asyncio.run(connect(ConnectOptions(url=url, proxy=proxy_for(url, {{"ALL_PROXY": "{scheme}://u:planted-key-h2@p:1"}}))))
 except MissingComponentError as exc:
     print(exc)
 """

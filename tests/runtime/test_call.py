@@ -13,19 +13,17 @@ from backchannel.errors import AuthError, ConnectError, RemoteProtocolError, Usa
 from backchannel.runtime import Join, Target, create_call, join_sideband
 from backchannel.testing import AcceptAfter, AnswerOffer, Drop, Expect, Refuse, ScriptedServer
 from backchannel.wire.realtime import DIALECTS, SessionSettings
+from tests.planted import ANSWER_SDP, API_KEY, OFFER_SDP, planted_in
 
 if TYPE_CHECKING:
     from backchannel.testing import Handshake
 
-KEY = "sk-planted-5d0c"
-OFFER = "v=0\r\no=planted-offer 0 0 IN IP4 127.0.0.1\r\n"
-ANSWER = "v=0\r\no=planted-answer 0 0 IN IP4 127.0.0.1\r\n"
 SESSION = SessionSettings(instructions="Be brief.", voice="cove", session_id="session-1")
 QUICK = Join(first_delay_s=0.001)
 
 
 def target_for(server: ScriptedServer, *, path: str = "/v1") -> Target:
-    return Target(base_url=f"http://127.0.0.1:{server.port}{path}", api_key=KEY, model="gpt-unused")
+    return Target(base_url=f"http://127.0.0.1:{server.port}{path}", api_key=API_KEY, model="gpt-unused")
 
 
 def session_in(handshake: Handshake) -> dict[str, object]:
@@ -47,62 +45,73 @@ def session_in(handshake: Handshake) -> dict[str, object]:
 async def test_a_call_is_created(name: str, where: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     location = "/v1/realtime/calls/calls/rtc_1?a=b"
-    async with ScriptedServer([AnswerOffer(sdp=ANSWER, location=location)]) as server:
-        call = await create_call(target_for(server), DIALECTS[name], SESSION, OFFER)
+    async with ScriptedServer([AnswerOffer(sdp=ANSWER_SDP, location=location)]) as server:
+        call = await create_call(target_for(server), DIALECTS[name], SESSION, OFFER_SDP)
         (handshake,) = server.handshakes
-    assert (call.call_id, call.sdp) == ("rtc_1", ANSWER)
+    assert (call.call_id, call.sdp) == ("rtc_1", ANSWER_SDP)
     assert handshake.raw_path == where
-    assert handshake.headers["authorization"] == f"Bearer {KEY}"
+    assert handshake.headers["authorization"] == f"Bearer {API_KEY}"
     assert handshake.headers["x-session-id"] == "session-1"
     assert handshake.headers.get("openai-alpha") == DIALECTS[name].endpoint.alpha
     assert handshake.headers["content-type"] == "multipart/form-data; boundary=codex-realtime-call-boundary"
-    assert OFFER.encode() in handshake.body
+    assert OFFER_SDP.encode() in handshake.body
     assert session_in(handshake)["instructions"] == "Be brief."
-    assert "planted" not in caplog.text + repr(call)
+    assert planted_in(caplog.text + repr(call)) == []
+
+
+async def test_a_call_may_be_created_elsewhere_than_sessions_are_opened() -> None:
+    async with ScriptedServer([AnswerOffer(sdp=ANSWER_SDP)]) as server:
+        here = f"ws://127.0.0.1:{server.port}/calls-here/v1?foo=bar"
+        target = Target(base_url="http://127.0.0.1:1", call_base_url=here, params=(("trace", "1"),))
+        await create_call(target, DIALECTS["v1"], SESSION, OFFER_SDP)
+    # Parameters of websockets are not those of calls; the base's own query stays.
+    assert server.handshakes[0].raw_path == (
+        "/calls-here/v1/realtime/calls?foo=bar&intent=quicksilver&architecture=avas"
+    )
 
 
 async def test_a_backend_gets_json_and_the_live_dialect_its_own_form() -> None:
-    async with ScriptedServer([AnswerOffer(sdp=ANSWER)], [AnswerOffer(sdp="{}")]) as server:
-        await create_call(target_for(server, path="/backend-api/codex"), DIALECTS["v3"], SESSION, OFFER)
+    async with ScriptedServer([AnswerOffer(sdp=ANSWER_SDP)], [AnswerOffer(sdp="{}")]) as server:
+        await create_call(target_for(server, path="/backend-api/codex"), DIALECTS["v3"], SESSION, OFFER_SDP)
         backend = json.loads(server.handshakes[0].body)
-        assert backend["sdp"] == OFFER
+        assert backend["sdp"] == OFFER_SDP
         assert server.handshakes[0].path == "/backend-api/codex/realtime/calls"
         with pytest.raises(RemoteProtocolError, match="session"):
-            await create_call(target_for(server), DIALECTS["live"], SESSION, OFFER)
-        assert json.loads(server.handshakes[1].body)["transport"] == {"type": "webrtc", "sdp": OFFER}
+            await create_call(target_for(server), DIALECTS["live"], SESSION, OFFER_SDP)
+        assert json.loads(server.handshakes[1].body)["transport"] == {"type": "webrtc", "sdp": OFFER_SDP}
         assert server.handshakes[1].path == "/v1/live/sessions"
 
 
 async def test_the_call_of_a_live_session() -> None:
-    answer = json.dumps({"session": {"id": "sess_1"}, "transport": {"type": "webrtc", "sdp": ANSWER}})
+    answer = json.dumps({"session": {"id": "sess_1"}, "transport": {"type": "webrtc", "sdp": ANSWER_SDP}})
     async with ScriptedServer([AnswerOffer(sdp=answer, location=None)]) as server:
-        call = await create_call(target_for(server), DIALECTS["live"], SESSION, OFFER)
-    assert (call.call_id, call.sdp) == ("sess_1", ANSWER)
+        call = await create_call(target_for(server), DIALECTS["live"], SESSION, OFFER_SDP)
+    assert (call.call_id, call.sdp) == ("sess_1", ANSWER_SDP)
 
 
 @pytest.mark.parametrize(("location", "reason"), [(None, "no header Location"), ("/v1/calls/x", "has no call id")])
 async def test_an_answer_without_the_calls_id(location: str | None, reason: str) -> None:
-    async with ScriptedServer([AnswerOffer(sdp=ANSWER, location=location)]) as server:
+    async with ScriptedServer([AnswerOffer(sdp=ANSWER_SDP, location=location)]) as server:
         with pytest.raises(RemoteProtocolError, match=reason) as caught:
-            await create_call(target_for(server), DIALECTS["v1"], SESSION, OFFER)
-    assert "planted" not in str(caught.value)
+            await create_call(target_for(server), DIALECTS["v1"], SESSION, OFFER_SDP)
+    assert planted_in(str(caught.value)) == []
 
 
 async def test_a_call_that_is_refused() -> None:
-    refused = json.dumps({"error": {"message": f"No such voice for {KEY}."}})
+    refused = json.dumps({"error": {"message": f"No such voice for {API_KEY}."}})
     async with ScriptedServer([Refuse(status=400, body=refused)], [Refuse(status=401)]) as server:
         with pytest.raises(ConnectError, match="No such voice for") as caught:
-            await create_call(target_for(server), DIALECTS["v1"], SESSION, OFFER)
+            await create_call(target_for(server), DIALECTS["v1"], SESSION, OFFER_SDP)
         assert caught.value.status == 400
-        assert KEY not in str(caught.value)
+        assert planted_in(str(caught.value)) == []
         with pytest.raises(AuthError):
-            await create_call(target_for(server), DIALECTS["v1"], SESSION, OFFER)
+            await create_call(target_for(server), DIALECTS["v1"], SESSION, OFFER_SDP)
         assert len(server.handshakes) == 2
 
 
 async def test_a_server_that_is_busy_is_asked_again() -> None:
-    async with ScriptedServer([Refuse(status=503)], [AnswerOffer(sdp=ANSWER)]) as server:
-        await create_call(target_for(server), DIALECTS["v1"], SESSION, OFFER, random=lambda: 0.0)
+    async with ScriptedServer([Refuse(status=503)], [AnswerOffer(sdp=ANSWER_SDP)]) as server:
+        await create_call(target_for(server), DIALECTS["v1"], SESSION, OFFER_SDP, random=lambda: 0.0)
         first, second = server.handshakes
         assert second.at_s - first.at_s >= 0.18
 
@@ -123,7 +132,7 @@ async def test_a_sideband_is_joined_as_who_created_the_call(name: str, where: st
         await websocket.close()
         (handshake,) = server.handshakes
     assert handshake.raw_path == where
-    assert handshake.headers["authorization"] == f"Bearer {KEY}"
+    assert handshake.headers["authorization"] == f"Bearer {API_KEY}"
     assert handshake.headers["x-session-id"] == "session-1"
     assert handshake.headers.get("openai-alpha") == DIALECTS[name].endpoint.alpha
 
@@ -154,7 +163,7 @@ async def test_a_sideband_that_comes_late_is_tried_for(caplog: pytest.LogCapture
     assert len(waits) == 4
     assert all(wait >= least for wait, least in zip(waits, (0.018, 0.036, 0.072, 0.144), strict=True))
     assert len([record for record in caplog.records if record.levelno == logging.WARNING]) == 4
-    assert KEY not in caplog.text
+    assert planted_in(caplog.text) == []
 
 
 @pytest.mark.parametrize("status", [404, 410])

@@ -31,6 +31,7 @@ from backchannel.testing import (
 )
 from backchannel.wire.realtime import V2
 from tests.net.peers import tcp_server
+from tests.planted import API_KEY, planted_in
 from tests.runtime.stage import DEADLINE_S, DeskAgent, call, ended, message, on_stage, settings_for, until
 
 if TYPE_CHECKING:
@@ -640,17 +641,49 @@ async def test_stop_without_anybody_reading_the_events() -> None:
         assert len(shown) <= 258
 
 
+async def test_a_screen_that_is_not_read_delays_no_send() -> None:
+    transcript = {"type": "conversation.item.input_audio_transcription.delta", "delta": "word " * 200}
+    n_sent = 0
+
+    async def flood(connection: ScriptedConnection) -> None:
+        nonlocal n_sent
+        await connection.expect(Expect("session.update"))
+        for _ in range(20_000):  # 20 MiB
+            await connection.send(transcript)
+            n_sent += 1
+
+    async def until_it_stands_still() -> None:
+        while True:
+            before = n_sent
+            await asyncio.sleep(0.2)
+            if before and n_sent == before:
+                return
+
+    async with ScriptedServer(flood) as server:
+        conversation = Conversation(settings_for(server.url), agent=DeskAgent(), clock=SystemClock())
+        await conversation.start()
+        async with asyncio.timeout(10):
+            await until_it_stands_still()
+        for n in range(50):
+            began = time.monotonic()
+            assert conversation.append_audio(f"{n:04}")
+            frame = await server.wait_for(lambda frame, n=n: frame.has("audio", f"{n:04}"))  # type: ignore[misc]
+            assert frame.at_s - began < 0.2
+        async with asyncio.timeout(DEADLINE_S):
+            await conversation.stop()
+        shown = [event async for event in conversation.events()]
+        assert 250 < len(shown) <= 258
+
+
 async def test_the_key_is_sent_as_a_header_and_appears_nowhere_else(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    key = "sk-planted-5d0c"
-    async with ScriptedServer() as server, on_stage(server.url, api_key=key) as stage:
+    async with ScriptedServer() as server, on_stage(server.url, api_key=API_KEY) as stage:
         await server.wait_for(of_type("session.update"))
-        assert server.handshakes[0].headers["authorization"] == f"Bearer {key}"
-        settings = settings_for(server.url, api_key=key)
-        assert key not in repr(settings)
-    assert key not in caplog.text
-    assert key not in repr(stage.shown)
-    assert key not in json.dumps([str(frame.payload) for frame in server.frames])
+        assert server.handshakes[0].headers["authorization"] == f"Bearer {API_KEY}"
+        settings = settings_for(server.url, api_key=API_KEY)
+        assert planted_in(repr(settings)) == []
+    assert planted_in(caplog.text + repr(stage.shown)) == []
+    assert API_KEY not in json.dumps([str(frame.payload) for frame in server.frames])
 
 
 async def _hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

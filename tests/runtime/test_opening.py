@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backchannel import core
-from backchannel.core import screen
+from backchannel.core import events, screen
 from backchannel.errors import AuthError, ConnectError, ConnectionLost, RemoteProtocolError, UsageError
-from backchannel.net import SystemClock
+from backchannel.net import Closed, SystemClock
 from backchannel.runtime import (
     Conversation,
     Join,
@@ -24,6 +24,7 @@ from backchannel.runtime import (
     dial,
 )
 from backchannel.runtime.dial import await_session
+from backchannel.runtime.opening import ending
 from backchannel.testing import (
     AcceptAfter,
     AnswerOffer,
@@ -32,12 +33,14 @@ from backchannel.testing import (
     Expect,
     ReceivedFrame,
     Refuse,
+    ScriptedConnection,
     ScriptedServer,
     Send,
     SendBinary,
     of_type,
 )
 from backchannel.wire.realtime import DIALECTS, TOOLS, Modality, SessionSettings
+from tests.planted import ANSWER_SDP, API_KEY, OFFER_SDP, planted_in
 from tests.runtime.stage import DEADLINE_S, DeskAgent, call, ended, on_stage, until
 
 if TYPE_CHECKING:
@@ -45,13 +48,11 @@ if TYPE_CHECKING:
 
     from backchannel.runtime import Transport
 
-OFFER = "v=0\r\nplanted-offer"
-ANSWER = "v=0\r\nplanted-answer"
 QUICK = Join(first_delay_s=0.01)
-OFFERED = OverWebRtc(offer_sdp=OFFER, join=QUICK)
+OFFERED = OverWebRtc(offer_sdp=OFFER_SDP, join=QUICK)
 EXISTING = OverExistingCall(call_id="rtc_1", join=QUICK)
 UPDATED = {"type": "session.updated", "session": {"id": "sess_1"}}
-ANSWERED = AnswerOffer(sdp=ANSWER)
+ANSWERED = AnswerOffer(sdp=ANSWER_SDP)
 NOTHING = SessionSettings(instructions="", voice="")
 
 
@@ -69,7 +70,7 @@ def settings(server: ScriptedServer, name: str, transport: Transport | None = No
         instructions="Be brief.", voice=dialect.voices[0], tools=tuple(TOOLS.values()), session_id="session-1"
     )
     return Settings(
-        target=Target(base_url=f"http://127.0.0.1:{server.port}/v1", api_key="sk-planted"),
+        target=Target(base_url=f"http://127.0.0.1:{server.port}/v1", api_key=API_KEY),
         dialect=dialect,
         session=NOTHING if isinstance(transport, OverExistingCall) else session,
         options=core.Options(quiet_ms=20, reconnect=False),
@@ -99,7 +100,7 @@ async def test_a_conversation_over_webrtc(name: str) -> None:
         on_stage(settings(server, name, OFFERED)) as stage,
     ):
         answered = await stage.sees(screen.CallAnswered)
-        assert answered.sdp == ANSWER
+        assert answered.sdp == ANSWER_SDP
         assert server.connections == []
         # What is said before the sideband is up is delivered when it is.
         assert stage.conversation.append_audio("AAAA")
@@ -116,7 +117,7 @@ async def test_a_conversation_over_webrtc(name: str) -> None:
         assert any("run the tests" in str(frame.payload) for frame in sideband.received)
         created, joined = server.handshakes
         assert created.method == "POST"
-        assert joined.headers["authorization"] == created.headers["authorization"] == "Bearer sk-planted"
+        assert joined.headers["authorization"] == created.headers["authorization"] == f"Bearer {API_KEY}"
         assert joined.headers["x-session-id"] == created.headers["x-session-id"] == "session-1"
         assert "rtc_test" in joined.raw_path
         stage.agent.desk.put_nowait(ended("turn_1"))
@@ -164,7 +165,7 @@ async def test_a_delegation_over_the_sideband() -> None:
     [
         ([Refuse(status=401)], AuthError, "request failed"),
         ([Refuse(status=400)], ConnectError, "400 Bad Request"),
-        ([AnswerOffer(sdp=ANSWER, location=None)], RemoteProtocolError, "Location"),
+        ([AnswerOffer(sdp=ANSWER_SDP, location=None)], RemoteProtocolError, "Location"),
     ],
     ids=["401", "400", "no location"],
 )
@@ -200,7 +201,7 @@ async def test_a_sideband_that_cannot_be_joined_ends_the_conversation_once(statu
 
 
 async def test_a_sideband_that_does_not_come_in_time_ends_the_conversation() -> None:
-    offered = OverWebRtc(offer_sdp=OFFER, join=Join(deadline_s=0.3))
+    offered = OverWebRtc(offer_sdp=OFFER_SDP, join=Join(deadline_s=0.3))
     async with (
         ScriptedServer([ANSWERED], [AcceptAfter(delay_s=60)]) as server,
         on_stage(settings(server, "v3", offered)) as stage,
@@ -214,7 +215,7 @@ async def test_a_sideband_that_does_not_come_in_time_ends_the_conversation() -> 
 
 @pytest.mark.parametrize("waiting", [[AcceptAfter(delay_s=60)], [Refuse(status=500)]], ids=["handshake", "pause"])
 async def test_stop_while_the_sideband_is_being_joined(waiting: list[AcceptAfter | Refuse]) -> None:
-    patient = OverWebRtc(offer_sdp=OFFER, join=Join(first_delay_s=60))
+    patient = OverWebRtc(offer_sdp=OFFER_SDP, join=Join(first_delay_s=60))
     async with ScriptedServer([ANSWERED], waiting) as server, on_stage(settings(server, "v1", patient)) as stage:
         await until(lambda: len(server.handshakes) == 2, "the first try")
         await stage.conversation.type_text("run the tests")
@@ -285,10 +286,10 @@ async def test_neither_logs_nor_recordings_have_the_descriptions_of_a_call(
         made_of = settings(server, "v3", OFFERED)
         async with Recorder(path) as recorder, on_stage(made_of, recorder=recorder) as stage:
             await server.wait_for_connection(1)
-    assert stage.all(screen.CallAnswered)[0].sdp == ANSWER
+    assert stage.all(screen.CallAnswered)[0].sdp == ANSWER_SDP
     recorded = await asyncio.to_thread(path.read_text)
     assert "conversation_started" in recorded
-    assert "planted" not in caplog.text + recorded + repr(made_of) + repr(stage.shown)
+    assert planted_in(caplog.text + recorded + repr(made_of) + repr(stage.shown)) == []
 
 
 # A call of somebody else
@@ -390,6 +391,16 @@ async def test_a_start_that_is_cancelled_before_the_session_is_confirmed() -> No
         assert (await server.wait_closed()).close_code == 1000
 
 
+async def test_a_connection_that_is_lost_before_the_settings_are_sent() -> None:
+    async with ScriptedServer() as server:
+        made_of = settings(server, "v3")
+        websocket = await dial(made_of.target, endpoint=made_of.dialect.endpoint)
+        await websocket.close()
+        with pytest.raises(ConnectError, match="lost before the server had confirmed") as caught:
+            await await_session(websocket, made_of.target, made_of.dialect, made_of.session)
+    assert caught.value.stage == "session"
+
+
 async def test_a_session_that_is_not_confirmed_in_time() -> None:
     async with ScriptedServer() as server:
         made_of = settings(server, "v3")
@@ -427,6 +438,54 @@ async def test_how_a_server_may_end_the_session(
     assert [each.reason for each in closed] == [reason]
     assert len(failed) == (reason is screen.CloseReason.ERROR)
     assert says in (failed[0].message if failed else str(closed[0].detail))
+
+
+LOST = Closed(code=None, reason="the connection was lost", clean=False)
+
+
+@pytest.mark.parametrize("name", ["v1", "v2", "v3", "live"])
+@pytest.mark.parametrize(
+    ("closed", "says"),
+    [
+        (Closed(code=1000, reason="", clean=True), "code 1000"),
+        (Closed(code=1000, reason=f"bye {API_KEY}", clean=True), "code 1000: bye [left out]"),
+        (Closed(code=1001, reason="", clean=True), "code 1001"),
+        (Closed(code=1002, reason="", clean=True), "code 1002"),
+        (Closed(code=1011, reason="busy", clean=True), "code 1011: busy"),
+        (Closed(code=4999, reason="", clean=True), "code 4999"),
+        (Closed(code=None, reason="", clean=True), "without a close frame"),
+        (LOST, "without a close frame: the connection was lost"),
+    ],
+)
+def test_an_end_is_judged_by_its_code(name: str, closed: Closed, says: str) -> None:
+    made_of = Settings(
+        target=Target(base_url="ws://h", api_key=API_KEY),
+        dialect=DIALECTS[name],
+        session=SessionSettings(instructions="", voice="v"),
+        options=core.Options(),
+    )
+    end = ending(made_of, closed)
+    if name in ("v1", "v2") or closed.code == 1000:
+        assert end == events.TransportClosed(message=says)
+    else:
+        assert isinstance(end, events.TransportFailed)
+        assert "expected code 1000" in end.message
+        assert ("without saying why" if closed.code is None else f"code {closed.code}") in end.message
+
+
+@pytest.mark.parametrize("name", ["v2", "v3"])
+async def test_a_server_that_breaks_the_rules_of_websockets_is_an_error(name: str) -> None:
+    async def break_them(connection: ScriptedConnection) -> None:
+        await connection.expect(Expect(configured))
+        await connection.send(UPDATED)
+        await connection.send("x" * (16 * 1024 * 1024 + 1))
+
+    async with ScriptedServer(break_them) as server, on_stage(settings(server, name)) as stage:
+        await stage.conversation.ended()
+    assert stage.shown[-2:] == [
+        screen.ConversationFailed(message="the server sent a message larger than is allowed here"),
+        screen.ConversationClosed(reason=screen.CloseReason.ERROR),
+    ]
 
 
 @pytest.mark.parametrize("name", ["v1", "v2", "v3", "live"])

@@ -14,12 +14,11 @@ from backchannel.errors import UsageError
 from backchannel.net import SystemClock
 from backchannel.runtime import Conversation, Recorder
 from backchannel.testing import Drop, Expect, ScriptedServer
+from tests.planted import API_KEY
 from tests.runtime.stage import DeskAgent, call, ended, message, on_stage, settings_for, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-KEY = "sk-planted-88a1"
 
 
 def read(data: bytes) -> tuple[recording.Header, list[recording.Recorded]]:
@@ -36,7 +35,7 @@ async def test_a_conversation_is_recorded_and_replays(tmp_path: Path) -> None:
     async with (
         ScriptedServer() as server,
         Recorder(path) as recorder,
-        on_stage(server.url, recorder=recorder, api_key=KEY) as stage,
+        on_stage(server.url, recorder=recorder, api_key=API_KEY) as stage,
     ):
         voice = await server.wait_for_connection()
         await call(voice, "background_agent", "call_1", '{"prompt": "run the tests \u2014 all"}')
@@ -64,7 +63,7 @@ async def test_a_conversation_is_recorded_and_replays(tmp_path: Path) -> None:
     assert list(differences(data)) == []
     times = [record.t for record in records]
     assert times == sorted(times)
-    assert KEY.encode() not in data
+    assert API_KEY.encode() not in data
     assert b"Be brief" not in data
     assert b"AAAA" not in data
 

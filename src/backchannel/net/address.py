@@ -72,7 +72,9 @@ def read_address(url: str, *, schemes: Mapping[str, int]) -> Address:
     Raises:
         ConnectError: Stage `address`: another scheme, no host, or a port that is none.
     """
-    shown = _without_secrets(url)
+    # Half a surrogate pair is what a terminal makes of broken input.
+    text = url.encode("utf-8", "replace").decode()
+    shown = _without_secrets(text)
     allowed = " or ".join(f"{scheme}://" for scheme in schemes)
 
     def unusable(reason: str) -> ConnectError:
@@ -80,6 +82,8 @@ def read_address(url: str, *, schemes: Mapping[str, int]) -> Address:
             stage="address", target=shown, reason=reason, remedy=f"give an address like {allowed}host:port/path"
         )
 
+    if text != url:
+        raise unusable("it holds bytes that are not text")
     try:
         parts = urllib.parse.urlsplit(url)
         port = parts.port

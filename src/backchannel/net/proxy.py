@@ -30,6 +30,7 @@ __all__ = ["Proxy", "proxy_for"]
 _SCHEMES: Mapping[str, int] = {**WEBSOCKET_SCHEMES, "http": 80, "https": 443}
 
 _DEFAULT_PORTS: Mapping[str, int] = {"http": 80, "socks5": 1080, "socks5h": 1080}
+_MAX_PORT_DIGITS = 5
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +124,7 @@ def _split_port(entry: str) -> tuple[str, int | None]:
         host, _, port = entry.partition(":")
     else:
         return entry, None
-    if port and not (port.isascii() and port.isdigit()):
+    if port and not (port.isascii() and port.isdigit() and len(port) <= _MAX_PORT_DIGITS):
         return "", None  # no port, so not an entry that could match anything
     return host, int(port) if port else None
 
@@ -132,6 +133,7 @@ def _read_proxy(value: str, *, variable: str) -> Proxy:
     example = "give it like http://host:port or http://user:password@host:port, or unset it"
     written = value if "://" in value else f"http://{value}"
     try:
+        written.encode()  # half a surrogate pair, as broken input becomes, could not be sent later on
         parts = urllib.parse.urlsplit(written)
         port = parts.port
         host = parts.hostname or ""

@@ -47,6 +47,9 @@ __all__ = [
 _OVER: Final = (404, 410)
 """The call whose session was to be joined is unknown to the server, or over."""
 
+_BROKEN_RULES: Final = (1002, 1007, 1009)
+"""With these codes we end a connection on which something forbidden came (RFC 6455, 7.4.1)."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -81,7 +84,7 @@ class Opened:
 
     socket: WebSocket | None = None
     """None while the sideband is still to be joined."""
-    unread: str | None = None
+    unread: str | None = dataclasses.field(default=None, repr=False)
     """A message that was already taken from it."""
     call: CallAnswer | None = None
     """The call that was created."""
@@ -181,6 +184,9 @@ def ending(
     settings: Settings, closed: Closed, *, unsent: tuple[Intent, ...], chance: float
 ) -> happened.TransportClosed | happened.TransportFailed:
     """What the end of a websocket is to a conversation. Source: realtime.md 1.5."""
+    if not closed.clean and closed.code in _BROKEN_RULES:
+        # What the peer sent could not be read, which is an error in every dialect.
+        return happened.TransportFailed(message=closed.reason)
     detail = f": {without_key(settings.target, closed.reason)}" if closed.reason else ""
     wrong = unexpected_close(settings.dialect.abilities, closed.code)
     if wrong is not None:

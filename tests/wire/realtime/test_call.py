@@ -102,7 +102,9 @@ def test_the_live_dialect_names_the_transport() -> None:
 def test_neither_the_offer_nor_the_answer_is_shown() -> None:
     request = create_call(API, dialect=DIALECTS["v2"], sdp=OFFER, settings=V2_SETTINGS)
     answer = CallAnswer(call_id="rtc_1", sdp=OFFER)
+    elsewhere = create_call("https://me:pw@h/v1?key=k", dialect=DIALECTS["v2"], sdp=OFFER, settings=None)
 
+    assert "pw" not in repr(elsewhere)
     assert "127.0.0.1" not in repr(request)
     assert "Be brief" not in repr(request)
     assert "127.0.0.1" not in repr(answer)
@@ -135,6 +137,8 @@ def test_what_has_no_utf_8_can_be_sent(name: str, base: str) -> None:
         ("/rtc_1/sideband", "rtc_1"),
         ("/rtc_1/rtc_", "rtc_1"),
         ("rtc_1", "rtc_1"),
+        ("/calls/rtc_a%2Fb#c", "rtc_a%2Fb#c"),
+        ("//rtc_1//?", "rtc_1"),
         (f"/v1/live/{UUID}", UUID),
         (f"/v1/live/{UUID.upper()}/", UUID.upper()),
     ],
@@ -147,7 +151,20 @@ def test_the_rightmost_part_that_is_an_id_names_the_call(location: str, call_id:
 
 @pytest.mark.parametrize(
     "location",
-    ["", "/", "/v1/realtime/calls", "/calls/rtc_", "/calls?id=rtc_1", f"/{UUID[:-1]}", f"/{UUID}0", "/xrtc_1"],
+    [
+        "",
+        "/",
+        "/v1/realtime/calls",
+        "/calls/rtc_",
+        "/calls/RTC_1",
+        "/calls/%72tc_1",
+        "/calls#rtc_1",
+        "?/rtc_1",
+        "/calls?id=rtc_1",
+        f"/{UUID[:-1]}",
+        f"/{UUID}0",
+        "/xrtc_1",
+    ],
 )
 def test_a_location_without_an_id_is_refused(location: str) -> None:
     with pytest.raises(RemoteProtocolError, match="has no call id, expected a part such as rtc_123 or a UUID"):

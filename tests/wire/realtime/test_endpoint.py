@@ -147,16 +147,16 @@ def test_an_address_that_cannot_be_read_is_refused(base: str) -> None:
 @pytest.mark.parametrize(
     "base",
     [
-        "ftp://someone:hunter2@h/x?api-key=hunter2",
-        "ws://someone:hunter2@h:port/v1?key=hunter2",
-        "ws://someone:hunter2@h\N{ACCOUNT OF}/v1",
-        "ws://someone:pw/hunter2@h",
+        "ftp://someone:planted-key-h2@h/x?api-key=planted-key-h2",
+        "ws://someone:planted-key-h2@h:port/v1?key=planted-key-h2",
+        "ws://someone:planted-key-h2@h\N{ACCOUNT OF}/v1",
+        "ws://someone:pw/planted-key-h2@h",
     ],
 )
 def test_what_may_be_secret_is_not_shown(base: str) -> None:
     with pytest.raises(UsageError) as caught:
         websocket_url(base)
-    assert "hunter2" not in str(caught.value)
+    assert "planted-key-h2" not in str(caught.value)
 
 
 # Calls.

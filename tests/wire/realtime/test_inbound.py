@@ -44,17 +44,35 @@ def test_one_message_alone_is_a_table_too() -> None:
 
 
 def test_a_required_field_of_another_type_is_named_and_not_quoted() -> None:
-    skipped = inbound.decoder((Picky,))('{"type":"picky","word":{"secret":"hunter2"}}')
+    skipped = inbound.decoder((Picky,))('{"type":"picky","word":{"secret":"planted-key-h2"}}')
 
     assert isinstance(skipped, events.Skipped)
     assert skipped.kind == "picky"
     assert "word" in str(skipped.malformed)
-    assert "hunter2" not in str(skipped.malformed)
+    assert "planted-key-h2" not in str(skipped.malformed)
 
 
 @pytest.mark.parametrize("message", ["", "[]", "{}", '{"type":5}', b"\xff", "\ud800", "[" * 100_000])
 def test_what_has_no_type_is_skipped(message: str | bytes) -> None:
     assert DECODE(message) == events.Skipped(kind="?", malformed="not a JSON object with a type")
+
+
+def test_an_unknown_type_is_told_as_it_can_stand_in_a_log() -> None:
+    assert DECODE('{"type":"a\\u0000b\\nc"}') == events.Skipped(kind="a?b?c")
+    assert DECODE(f'{{"type":"{"x" * 101}"}}') == events.Skipped(kind="x" * 100)
+    assert DECODE(f'{{"type":"{"x" * 100}"}}') == events.Skipped(kind="x" * 100)
+
+
+@pytest.mark.parametrize("types", ['"type":"planted-key-h2","type":"error"', '"type":"error","type":"planted-key-h2"'])
+def test_of_two_types_the_reason_quotes_none(types: str) -> None:
+    skipped = DECODE(f'{{{types},"message":"m"}}')
+
+    assert isinstance(skipped, events.Skipped)
+    assert "planted-key-h2" not in str(skipped.malformed)
+
+
+def test_two_types_are_the_reason_where_the_last_is_known() -> None:
+    assert DECODE('{"type":"x","type":"error"}') == events.Skipped(kind="error", malformed="it has two types")
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,9 @@ def test_the_answer_to_a_call_is_bounded() -> None:
     assert estimate_tokens(item["output"]) == outbound.MAX_REPORT_TOKENS
 
 
-@pytest.mark.parametrize(("text", "made"), [("hi", "[USER] hi"), ("[USER] hi", "[USER] hi"), ("", "")])
+@pytest.mark.parametrize(
+    ("text", "made"), [("hi", "[USER] hi"), ("[USER] hi", "[USER] hi"), ("", ""), ("a [USER] b", "[USER] a [USER] b")]
+)
 def test_a_prefix_is_neither_doubled_nor_put_before_nothing(text: str, made: str) -> None:
     assert outbound.prefixed(outbound.USER_PREFIX, text) == made
 

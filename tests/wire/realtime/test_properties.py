@@ -106,6 +106,75 @@ def test_every_kind_of_message_has_an_example_and_means_what_it_says(name: str) 
                 assert decoded == event
 
 
+_TRANSCRIPTS: Final = {
+    "conversation.item.input_audio_transcription.delta",
+    "conversation.item.input_audio_transcription.completed",
+    "response.output_text.delta",
+    "response.output_audio_transcript.delta",
+    "response.output_audio_transcript.done",
+}
+_COMMON: Final = {"session.updated", "error"}
+READ: Final = {
+    "v1": {
+        *_COMMON,
+        *_TRANSCRIPTS,
+        "conversation.output_audio.delta",
+        "conversation.input_transcript.delta",
+        "conversation.input_transcript.turn_marked",
+        "conversation.output_transcript.delta",
+        "conversation.item.added",
+        "conversation.item.done",
+        "conversation.handoff.requested",
+    },
+    "v2": {
+        *_COMMON,
+        *_TRANSCRIPTS,
+        "response.output_audio.delta",
+        "response.audio.delta",
+        "response.output_text.done",
+        "input_audio_buffer.speech_started",
+        "input_audio_buffer.speech_stopped",
+        "conversation.item.added",
+        "conversation.item.created",
+        "conversation.item.done",
+        "response.created",
+        "response.cancelled",
+        "response.done",
+    },
+    "v3": {
+        *_COMMON,
+        "session.started",
+        "output_audio.delta",
+        "input_transcript.added",
+        "output_transcript.added",
+        "turn.done",
+        "delegation.created",
+    },
+    "live": {
+        *_COMMON,
+        "session.started",
+        "session.output_audio.delta",
+        "session.input_transcript.delta",
+        "session.output_transcript.delta",
+        "session.delegation.created",
+        "session.closed",
+    },
+}
+"""Everything that is read (realtime.md 1.9 to 1.11)."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_dialect_reads_its_own_messages_and_no_others(name: str) -> None:
+    assert {str(frame["type"]) for frame, _ in FRAMES[name]} == READ[name]
+    for frames in FRAMES.values():
+        for frame, _ in frames:
+            event = DIALECTS[name].decode(json.dumps(frame))
+            is_unknown = event == events.Skipped(kind=str(frame["type"]))
+            # The end of a live session that was asked for is no news.
+            if frame["type"] not in READ[name] or frame["type"] != "session.closed":
+                assert is_unknown == (frame["type"] not in READ[name])
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_order_of_the_keys_does_not_matter(name: str) -> None:
     dialect = DIALECTS[name]
@@ -160,6 +229,61 @@ def texts(value: object) -> list[str]:
 def test_every_dialect_knows_every_intent(name: str) -> None:
     for intent in INTENTS:
         said(DIALECTS[name], intent)
+
+
+SENT: Final = {
+    "v1": {"input_audio_buffer.append", "conversation.item.create", "conversation.handoff.append", "session.update"},
+    "v2": {
+        "input_audio_buffer.append",
+        "conversation.item.create",
+        "conversation.item.truncate",
+        "response.create",
+        "session.update",
+    },
+    "v3": {"input_audio.append", "session.context.append", "delegation.context.append", "session.update"},
+    "live": {
+        "session.input_audio.append",
+        "session.thinking.append",
+        "session.commentary.append",
+        "session.instructions.append",
+        "session.start",
+        "session.close",
+    },
+}
+"""Everything that is ever said (realtime.md 1.6): no commit of a buffer, no cancelling, no retrieving."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_these_messages_are_sent_and_no_others(name: str) -> None:
+    messages = [message for intent in INTENTS for message in said(DIALECTS[name], intent)]
+
+    assert {message["type"] for message in messages} == SENT[name]
+    assert not any("event_id" in message for message in messages)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_type_comes_first_and_what_would_be_null_is_left_out(name: str) -> None:
+    for intent in INTENTS:
+        for message in DIALECTS[name].encode(intent):
+            assert message.startswith(b'{"type":"')
+            # The live protocol wants it to be said that a text belongs to no delegation.
+            assert b"null" not in message.replace(b'"delegation_id":null', b"")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("audio", ["AAAA", "not base64!", "!!", ""])
+def test_audio_goes_through_as_it_is_in_both_directions(name: str, audio: str) -> None:
+    dialect = DIALECTS[name]
+    (message,) = said(dialect, intents.AppendAudio(audio=audio))
+    assert message["audio"] == audio
+    assert set(message) == {"type", "audio"}
+    n_kinds = 0
+    for frame, event in FRAMES[name]:
+        if isinstance(event, events.AudioOut):
+            heard = dialect.decode(json.dumps({k: audio if v == "AAAA" else v for k, v in frame.items()}))
+            assert heard == msgspec.structs.replace(event, data=audio)
+            n_kinds += 1
+    assert n_kinds >= 1
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -502,6 +502,8 @@ def test_arguments_that_are_no_string_are_none(arguments: object) -> None:
         ({"call_id": "c"}, "c", "c"),
         ({"id": 5, "call_id": "c"}, "c", "c"),
         ({"id": "i", "call_id": 5}, "i", "i"),
+        ({"id": "i", "call_id": ""}, "i", "i"),
+        ({"id": "", "call_id": "c"}, "c", "c"),
     ],
 )
 def test_one_id_stands_in_for_the_other(ids: dict[str, object], call_id: str, item_id: str) -> None:

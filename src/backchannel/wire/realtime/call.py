@@ -28,7 +28,7 @@ __all__ = ["BOUNDARY", "CallAnswer", "CallRequest", "create_call", "read_answer"
 
 BOUNDARY: Final = "codex-realtime-call-boundary"
 
-_CALL_ID: Final = re.compile(r"rtc_.+|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+_CALL_ID: Final = re.compile(r"rtc_.+|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _UNEXPECTED: Final = "the realtime server did not create the call as expected"
 
 
@@ -36,7 +36,8 @@ _UNEXPECTED: Final = "the realtime server did not create the call as expected"
 class CallRequest:
     """The HTTP request that creates a call; who we are is added by the shell."""
 
-    url: str
+    url: str = dataclasses.field(repr=False)
+    """With the query and the credentials of the base."""
     headers: dict[str, str]
     body: bytes = dataclasses.field(repr=False)
     method: str = "POST"

@@ -89,6 +89,8 @@ class _AnyMessage(msgspec.Struct):
     type: str
 
 
+_MAX_KIND: Final = 100
+"""A longer type is none that a person knows."""
 _any_decoder: Final = msgspec.json.Decoder(_AnyMessage)
 _encoder: Final = msgspec.json.Encoder()
 
@@ -98,8 +100,16 @@ def _skipped(message: str | bytes, kinds: frozenset[str], why: Exception) -> eve
         kind = _any_decoder.decode(message).type
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return events.Skipped(kind="?", malformed="not a JSON object with a type")
-    # The reason names fields and types, never what stands in them.
-    return events.Skipped(kind=kind, malformed=str(why) if kind in kinds else None)
+    if kind not in kinds:
+        return events.Skipped(kind=_shown(kind))
+    # The reason names fields and types, never what stands in them; but of two types it would quote the other one.
+    reason = str(why)
+    return events.Skipped(kind=kind, malformed="it has two types" if reason.startswith("Invalid value") else reason)
+
+
+def _shown(kind: str) -> str:
+    """An unknown type, which may be anything, as it can stand in a line of a log."""
+    return "".join(each if each.isprintable() else "?" for each in kind[:_MAX_KIND])
 
 
 def optional(value: object) -> str | None:

@@ -25,7 +25,7 @@ channel is chosen. One text may have 500 tokens; 500 bytes never have more, so p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -96,17 +96,12 @@ def _append_audio(intent: intents.AppendAudio) -> Messages:
 
 
 def _add_text(intent: intents.AddText) -> Messages:
-    if not intent.text.strip():
+    text = intent.text
+    if not text.strip():
         return ()
-    match intent.role:
-        case "user":
-            return _append(_AppendThinking, prefixed(USER_PREFIX, intent.text), max_tokens=None)
-        case "developer":
-            return _append(_AppendInstructions, intent.text, max_tokens=None)
-        case "assistant":
-            return _append(_AppendThinking, intent.text, max_tokens=None)
-        case _:
-            assert_never(intent.role)
+    if intent.role == "user":
+        return _append(_AppendThinking, prefixed(USER_PREFIX, text), None, None)
+    return _append(_AppendInstructions if intent.role == "developer" else _AppendThinking, text, None, None)
 
 
 def _mirror(intent: intents.MirrorTyped) -> Messages:

@@ -147,7 +147,10 @@ def _part(role: Role, text: str) -> TextPart:
 
 def prefixed(prefix: str, text: str) -> str:
     """The text behind a prefix, which is neither doubled nor put before nothing."""
-    return text if not text or text.startswith(prefix) else prefix + text
+    if not text:
+        return text
+    # Looking for it anywhere is much quicker than the call, which is then hardly ever needed.
+    return text if prefix in text and text.startswith(prefix) else prefix + text
 
 
 def capped(text: str, *, max_tokens: int = MAX_REPORT_TOKENS) -> str:

@@ -264,7 +264,8 @@ def _request(arguments: str) -> str:
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return arguments
     for value in (found.input_transcript, found.input, found.text, found.prompt, found.query):
-        if isinstance(value, str) and (request := value.strip()):
+        # Most are missing, so that is asked first.
+        if value and isinstance(value, str) and (request := value.strip()):
             return request
     return arguments
 
