@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from backchannel.core import Options, Outcome, Phase, effects, render_delegation, screen
-from backchannel.core.floor import News, Reason
+from backchannel.core.floor import Reason
 from backchannel.core.handoff import (
     REMEMBERED_CALLS,
     STOP_DEADLINE_S,

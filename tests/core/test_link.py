@@ -192,6 +192,11 @@ def test_what_is_lost_is_not_lost_again(machine: Link) -> None:
     assert machine.state is before
 
 
+@pytest.mark.parametrize("machine", [lost(), reopening()])
+def test_where_going_on_makes_no_sense_a_lost_conversation_ends_too(machine: Link) -> None:
+    assert machine.failed("bug", is_final=True, chance=0.5, now=2.0) == Verdict(ends=CloseReason.ERROR, message="bug")
+
+
 def test_before_the_beginning_and_after_the_end_nothing_is_lost() -> None:
     machine = link()
     assert machine.failed("reset", is_final=True, chance=0.5, now=1.0) == Verdict()

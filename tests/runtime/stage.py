@@ -48,6 +48,7 @@ class DeskAgent(Agent):
         self.requests: list[TurnRequest] = []
         self.steered: list[str] = []
         self.interrupts = 0
+        self.answers: list[tuple[str, bool]] = []
         self.running = False
         self.finished = 0
         self.refuses_with: Exception | None = None
@@ -88,6 +89,11 @@ class DeskAgent(Agent):
         if self.refuses_with is not None:
             raise self.refuses_with
 
+    async def answer_approval(self, approval_id: str, *, approved: bool) -> None:
+        if self.refuses_with is not None:
+            raise self.refuses_with
+        self.answers.append((approval_id, approved))
+
     async def close(self) -> None:
         assert not self.running, "a conversation ends its turns"
 
@@ -98,6 +104,7 @@ class Stage:
 
     conversation: Conversation
     agent: DeskAgent
+    settings: Settings
     shown: list[ScreenEvent] = dataclasses.field(default_factory=list)
 
     async def sees(self, kind: type[_E], *, times: int = 1) -> _E:
@@ -131,7 +138,7 @@ async def on_stage(
     agent = DeskAgent()
     settings = settings_for(url, api_key=api_key) if isinstance(url, str) else url
     conversation = Conversation(settings, agent=agent, clock=SystemClock(), player=player, recorder=recorder)
-    stage = Stage(conversation, agent)
+    stage = Stage(conversation, agent, settings)
     async with asyncio.TaskGroup() as tasks:
         watcher = tasks.create_task(stage.watch(), name="watcher")
         try:

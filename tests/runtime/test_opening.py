@@ -39,7 +39,7 @@ from backchannel.testing import (
     SendBinary,
     of_type,
 )
-from backchannel.wire.realtime import DIALECTS, TOOLS, Modality, SessionSettings
+from backchannel.wire.realtime import DIALECTS, TOOLS, Modality, SessionSettings, intents
 from tests.planted import ANSWER_SDP, API_KEY, OFFER_SDP, planted_in
 from tests.runtime.stage import DEADLINE_S, DeskAgent, call, ended, on_stage, until
 
@@ -464,9 +464,12 @@ def test_an_end_is_judged_by_its_code(name: str, closed: Closed, says: str) -> N
         session=SessionSettings(instructions="", voice="v"),
         options=core.Options(),
     )
-    end = ending(made_of, closed)
+    unsent = (intents.MirrorTyped(text="run"),)
+    end = ending(made_of, closed, unsent=unsent, chance=0.25)
+    assert (end.unsent, end.chance) == (unsent, 0.25)
     if name in ("v1", "v2") or closed.code == 1000:
-        assert end == events.TransportClosed(message=says)
+        assert isinstance(end, events.TransportClosed)
+        assert (end.message, end.code) == (says, closed.code)
     else:
         assert isinstance(end, events.TransportFailed)
         assert "expected code 1000" in end.message

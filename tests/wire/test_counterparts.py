@@ -30,7 +30,14 @@ def test_every_counterpart_that_is_named_exists() -> None:
 
 def test_what_is_named_is_understood_here() -> None:
     assert len(NAMED) == len(re.findall(r"::test_", README))
-    assert {file.split("/")[1] for file, _, _ in NAMED if file.startswith("../")} == {"core", "net", "runtime"}
+    assert {file.split("/")[1] for file, _, _ in NAMED if file.startswith("../")} == {
+        "config",
+        "context",
+        "core",
+        "net",
+        "runtime",
+        "tui",
+    }
 
 
 def test_every_test_of_the_reference_has_one_or_a_reason() -> None:

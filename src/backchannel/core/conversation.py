@@ -469,6 +469,8 @@ class Conversation:
             case "stop_agent":
                 return self._decided(self._handoff.stop_asked(call.call_id, now), now)
             case "answer_approval":
+                if (repeated := self._handoff.take_call(call.call_id)) is not None:
+                    return self._decided(repeated, now)
                 return self._approval_step(self._approval.called(call.call_id, call.arguments, now), now)
             case "set_updates":
                 return self._updates_asked(call, now)

@@ -212,16 +212,20 @@ class Handoff:
         """Whether a call with this id has been taken already."""
         return call_id in self._claimed
 
+    def take_call(self, call_id: str) -> Decision | None:
+        """Take a call that somebody else is going to answer; what is to be done instead where it is a repeated one."""
+        return None if self._claim(call_id) else _duplicate(call_id)
+
     def called(self, call_id: str, *, output: str, speak: Reason | None) -> Decision:
         """A call that is no business of the agent's: it is answered at once, once."""
-        if not self.claim(call_id):
+        if not self._claim(call_id):
             return _duplicate(call_id)
         answer = Send(intent=intents.AnswerCall(call_id=call_id, output=output))
         return Decision(effects=(answer,), news=None if speak is None else News(reason=speak, about=call_id))
 
     def delegated(self, call_id: str, text: str, said: tuple[Utterance, ...], now: float) -> Decision:
         """The voice hands work over; without words of its own the transcript says what is asked."""
-        if not self.claim(call_id):
+        if not self._claim(call_id):
             return _duplicate(call_id)
         spoken = "\n".join(f"{entry.speaker}: {entry.text}" for entry in said)
         words = text if text.strip() else spoken
@@ -243,7 +247,7 @@ class Handoff:
 
     def stop_asked(self, call_id: str | None, now: float) -> Decision:
         """The task is to stop: asked for by a call, or by the user's own hand (None)."""
-        if call_id is not None and not self.claim(call_id):
+        if call_id is not None and not self._claim(call_id):
             return _duplicate(call_id)
         if self._task is None:
             if call_id is None:
@@ -346,7 +350,7 @@ class Handoff:
 
     def status_asked(self, call_id: str | None, now: float) -> Decision:
         """How is the work going? Asked for by a call, or by the user's own hand (None)."""
-        if call_id is not None and not self.claim(call_id):
+        if call_id is not None and not self._claim(call_id):
             return _duplicate(call_id)
         status = self.status(now)
         effects: tuple[Effect, ...] = (Show(event=StatusAnswered(text=status)),)
@@ -495,8 +499,7 @@ class Handoff:
         self._queued.clear()
         return dropped
 
-    def claim(self, call_id: str) -> bool:
-        """Take a call: True the first time, so that each is answered once."""
+    def _claim(self, call_id: str) -> bool:
         if self.has_claimed(call_id):
             return False
         self._claimed[call_id] = None

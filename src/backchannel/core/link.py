@@ -275,7 +275,12 @@ class Link:
                 raise AssertionError("checked above")
 
     def closed(self, message: str, *, code: int | None, chance: float, now: float) -> Verdict:
-        """The server ended the session: for good when it said so properly, else it is lost."""
+        """The server ended the session: for good when it said so properly, else it is lost.
+
+        Where it has been given up before (it had expired), how it ends says nothing any more.
+        """
+        if not self.has_way:
+            return Verdict()
         can_go_on = self._reconnect and code != _NORMAL_CLOSE
         if can_go_on or self.state is State.REPLACING:
             return self._lose(f"the server ended the session ({message})", chance, now, can_go_on=can_go_on)
@@ -283,6 +288,9 @@ class Link:
 
     def failed(self, message: str, *, is_final: bool, chance: float, now: float) -> Verdict:
         """The way broke."""
+        if not self.has_way:
+            is_over = self.state in (State.CONNECTING, State.CLOSED)
+            return self._ended(CloseReason.ERROR, message) if is_final and not is_over else Verdict()
         can_go_on = self._reconnect and not is_final
         if can_go_on or self.state is State.REPLACING:
             return self._lose(message, chance, now, can_go_on=can_go_on)
@@ -365,8 +373,6 @@ class Link:
     def _lose(self, message: str, chance: float, now: float, *, can_go_on: bool) -> Verdict:
         before = self.state
         self._step(Input.LOST)
-        if before not in _WITH_A_WAY:
-            return Verdict()
         self._can_go_on = can_go_on
         self._lost_at = now
         if now - self._opened_at >= STABLE_S:
@@ -389,8 +395,6 @@ class Link:
         return (Show(event=reconnecting), SetTimer(name=RETRY_TIMER, deadline=now + delay_s))
 
     def _ended(self, reason: CloseReason, message: str) -> Verdict:
-        if self.state in (State.CONNECTING, State.CLOSED):
-            return Verdict()
         return Verdict(ends=reason, message=message)
 
     def _plan_rotation(self, after_s: float | None, now: float) -> list[Effect]:

@@ -186,7 +186,7 @@ def ending(
     """What the end of a websocket is to a conversation. Source: realtime.md 1.5."""
     if not closed.clean and closed.code in _BROKEN_RULES:
         # What the peer sent could not be read, which is an error in every dialect.
-        return happened.TransportFailed(message=closed.reason)
+        return happened.TransportFailed(message=closed.reason, is_final=True)
     detail = f": {without_key(settings.target, closed.reason)}" if closed.reason else ""
     wrong = unexpected_close(settings.dialect.abilities, closed.code)
     if wrong is not None:
