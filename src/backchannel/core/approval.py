@@ -20,7 +20,10 @@ are void, what was said is forgotten, and the question has to be put again in th
 
 What is outside: when the voice may speak (the floor), and how words read (`consent.py`).
 
-Source: decisions.md 7 of "deliberately better"; the calls are of our own tool.
+The file is long because every way in which a permission could be given by mistake stands in it: they can only be judged
+beside each other.
+
+Source: decision 7 of the design; the calls are of our own tool.
 """
 
 from __future__ import annotations
@@ -232,6 +235,7 @@ class Approval:
 
     def __init__(self, options: Options) -> None:
         self._on_screen_risks = frozenset(options.on_screen_risks)
+        self._hears_beginnings = options.tells_speech
         self._expires_s = options.approval_expires_s
         self._waiting: dict[str, _Request] = {}
         """What nobody has answered, in the order in which it came."""
@@ -547,6 +551,9 @@ class Approval:
         return speech
 
     def _is_for_screen(self, report: AgentApprovalRequested) -> bool:
+        if not self._hears_beginnings:
+            # Whether words were begun after the question cannot be told.
+            return True
         action = _one_line(report.action)
         return not action or len(action) > MAX_SPOKEN_CHARS or not self._on_screen_risks.isdisjoint(report.risks)
 

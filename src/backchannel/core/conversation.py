@@ -67,6 +67,8 @@ notices the end of what was said."""
 DENIED_PAUSE_S: Final = 5.0
 """How long no response is asked for after the server said that we ask too often."""
 
+_MACHINE_TIMERS: Final = (RESPONSE_TIMER, STOP_TIMER, RETRY_TIMER, ROTATION_TIMER, APPROVAL_TIMER)
+"""Those that the machines set themselves."""
 _NEARLY_S: Final = 0.3
 """Whoever answers so shortly before the end of a sentence has heard it."""
 _SEND_AUDIO: Final[Effect] = SendAudio()
@@ -188,25 +190,27 @@ class Conversation:
         if kind is events.AudioCaptured:
             return self._captured(now)
         link = self._link
-        if not link.has_way and kind not in _WITHOUT_A_CONVERSATION and link.state in _NO_CONVERSATION:
+        had_way = link.has_way
+        if not had_way and kind not in _WITHOUT_A_CONVERSATION and link.state in _NO_CONVERSATION:
             # What is still on its way when a conversation ends has nowhere to go.
             return []
         effects = _HANDLERS[kind](self, event, now)
         if link.is_over:
-            return effects
+            return effects if had_way else self._held(effects)
         effects += self._settle(now)
         return effects if link.has_way else self._held(effects)
 
     # The way to the server
 
     def _opened(self, _: events.TransportOpened, now: float) -> list[Effect]:
+        had_way = self._link.has_way
         meaning, planned = self._link.opened(now)
         self._is_deafness_said = False
         match meaning:
             case Opening.STARTED:
                 return [*_started(), *planned]
             case Opening.REPLACED:
-                return [*self._replaced(now), *planned]
+                return [*self._replaced(now, had_way=had_way), *planned]
             case Opening.ROTATED:
                 # The old session is left in order: what waits for an answer in it is told that none comes there.
                 answers = [*self._handoff.session_ending(), *self._approval.session_ending().effects]
@@ -218,8 +222,11 @@ class Conversation:
                 return [TakeTransport(), *self._restored(now), shown, *planned]
         assert_never(meaning)
 
-    def _replaced(self, now: float) -> list[Effect]:
+    def _replaced(self, now: float, *, had_way: bool) -> list[Effect]:
         answers = [*self._handoff.session_ending(), *self._approval.session_ending().effects]
+        if not had_way:
+            # The old session was lost meanwhile: nobody is left to hear an answer.
+            answers = [effect for effect in answers if type(effect) is not Send]
         timers = [CancelTimer(name=name) for name in self._forget_timers()]
         closed = screen.ConversationClosed(reason=screen.CloseReason.REQUESTED, replaced=True)
         options, self._next_options = self._next_options, None
@@ -300,7 +307,7 @@ class Conversation:
         effects: list[Effect] = []
         if reason is screen.CloseReason.ERROR and message is not None:
             effects.append(Show(event=screen.ConversationFailed(message=message)))
-        timers = [CancelTimer(name=name) for name in (RESPONSE_TIMER, STOP_TIMER, RETRY_TIMER, ROTATION_TIMER)]
+        timers = [CancelTimer(name=name) for name in _MACHINE_TIMERS]
         timers += [CancelTimer(name=name) for name in self._forget_timers()]
         detail = message if reason is screen.CloseReason.TRANSPORT_CLOSED else None
         closed = Show(event=screen.ConversationClosed(reason=reason, detail=detail))

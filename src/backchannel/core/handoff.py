@@ -381,7 +381,9 @@ class Handoff:
         """The session ends: answer what still waits for an answer."""
         effects = self._drop_queued(SESSION_ENDS)
         if self._task is not None:
-            effects += [*_answer(self._task.request.call_id, SESSION_ENDS), *_answer_stops(self._task, SESSION_ENDS)]
+            if not self._options.client_managed_handoffs:
+                effects += _answer(self._task.request.call_id, SESSION_ENDS)
+            effects += _answer_stops(self._task, SESSION_ENDS)
             self._task.request = dataclasses.replace(self._task.request, call_id=None)
         return tuple(effects)
 
