@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import msgspec
 import pytest
 
 from backchannel.core import (
     Activity,
+    AgentApprovalRequested,
+    AgentApprovalWithdrawn,
     AgentCommandEnded,
     AgentCommandOutput,
     AgentCommandStarted,
@@ -24,7 +28,7 @@ from backchannel.core import (
     render_delegation,
     screen,
 )
-from backchannel.core.conversation import FLOOR_TIMER, HEARTBEAT_TIMER
+from backchannel.core.conversation import FLOOR_TIMER, HEARTBEAT_TIMER, MUTE_TAIL_S, PROGRESS_TIMER
 from backchannel.core.handoff import STOP_DEADLINE_S
 from backchannel.core.handoff import TIMER as STOP_TIMER
 from backchannel.core.link import ROTATION_TIMER
@@ -845,3 +849,579 @@ def test_any_activity_is_no_rest(busy: str) -> None:
 
 def test_the_status_can_be_asked_for_without_a_call() -> None:
     assert Conversation(Options()).status(1.0).startswith("No task is running")
+
+
+# Losing the way, and finding it again.
+
+LOST = events.TransportFailed(message="reset")
+
+
+def reconnecting(attempt: int, delay_s: float, message: str = "reset") -> effects.Effect:
+    return effects.Show(event=screen.ConversationReconnecting(attempt=attempt, delay_s=delay_s, message=message))
+
+
+def told(contains: str) -> Matcher:
+    return sent(intents.AddText, lambda text: text.role == "developer" and contains in text.text)
+
+
+BACK = effects.Show(event=screen.ConversationReconnected(state_restored=True))
+
+
+def test_a_lost_conversation_goes_on_in_a_session_that_knows_what_was_said() -> None:
+    with book() as playbook:
+        playbook >> server.InputTranscriptDone(text="hello")
+        playbook >> LOST << reconnecting(1, 0.2)
+        playbook.advance(0.2) << effects.OpenTransport()
+        playbook >> OPENED << effects.TakeTransport() << effects.Configure() << told("user: hello") << BACK
+
+
+def test_where_nothing_was_said_there_is_nothing_to_tell() -> None:
+    with book() as playbook:
+        playbook >> LOST
+        playbook.advance(0.2) << effects.OpenTransport()
+        playbook >> OPENED << effects.TakeTransport() << effects.Configure()
+
+
+def test_what_is_typed_meanwhile_starts_at_once_and_is_told_afterwards() -> None:
+    with book() as playbook:
+        playbook >> LOST
+        playbook >> events.TextTyped(text="run it") << effects.StartTurn(turn_id="turn_1", text="run it")
+        playbook.advance(0.2) << effects.OpenTransport()
+        playbook >> OPENED << effects.TakeTransport() << effects.Configure() << told("A task was handed over")
+        playbook << effects.Send(intent=intents.MirrorTyped(text="run it"))
+
+
+def test_what_was_not_sent_any_more_is_said_in_the_next_session() -> None:
+    unsent = (intents.MirrorTyped(text="run it"), intents.RequestResponse())
+    with book() as playbook:
+        playbook >> events.TransportClosed(message="code 1011", code=1011, unsent=unsent)
+        playbook.advance(0.2) << effects.OpenTransport()
+        playbook >> OPENED << effects.TakeTransport() << effects.Configure()
+        playbook << effects.Send(intent=intents.MirrorTyped(text="run it"))
+
+
+def test_the_call_of_a_lost_session_is_void_and_its_result_is_news_in_the_next() -> None:
+    with working() as playbook:
+        playbook >> LOST
+        playbook.advance(0.2) << effects.OpenTransport()
+        playbook >> OPENED << effects.TakeTransport() << effects.Configure() << told("A task was handed over")
+        playbook >> final("all passed") << reported("all passed", None, "final")
+        playbook >> ended()
+        playbook.advance(0.7) << SPEAK
+
+
+def test_a_result_that_was_not_heard_before_the_loss_is_told_and_said_again() -> None:
+    with working() as playbook:
+        playbook >> final("all passed\n\ndetails") << reported("all passed\n\ndetails", phase="final")
+        playbook >> ended() << finished("call_1") << SPEAK
+        playbook >> CREATED
+        playbook >> LOST
+        playbook.advance(0.2) << effects.OpenTransport()
+        playbook >> OPENED << effects.TakeTransport() << effects.Configure() << told("agent: all passed")
+        playbook.advance(0.7) << reported("all passed", None, "final") << SPEAK
+
+
+def test_of_the_microphone_it_is_said_once_that_nobody_hears_it() -> None:
+    with book() as playbook:
+        playbook >> LOST
+        playbook >> events.AudioCaptured(duration_ms=20) << shown(screen.Warned, lambda it: "not heard" in it.message)
+        playbook >> events.AudioCaptured(duration_ms=20)
+        playbook.advance(0.2) << effects.OpenTransport()
+        playbook >> OPENED << effects.TakeTransport() << effects.Configure()
+        playbook >> events.AudioCaptured(duration_ms=20) << effects.SendAudio()
+
+
+def test_audio_that_has_arrived_is_heard_to_its_end_and_nothing_is_told_of_it() -> None:
+    with book() as playbook:
+        playbook >> events.AudioReceived(item_id="a", duration_ms=5000) << effects.PlayAudio(item_id="a")
+        playbook >> LOST
+        playbook.advance(0.2) << effects.OpenTransport()
+        playbook >> OPENED << effects.TakeTransport() << effects.Configure()
+        playbook.advance(1.0)
+        playbook >> server.InputSpeechStarted() << effects.StopPlayback()
+
+
+def test_a_session_that_outlives_its_way_goes_on_with_what_was_not_sent() -> None:
+    answer = intents.FinishHandoff(handoff_id="call_1", output="done")
+    with book(Options(session_outlives_way=True)) as playbook:
+        playbook >> events.TransportFailed(message="reset", unsent=(answer,))
+        playbook.advance(0.2) << effects.OpenTransport()
+        playbook >> OPENED << effects.TakeTransport() << effects.Send(intent=answer)
+
+
+def test_a_conversation_that_cannot_be_had_again_ends_with_one_error() -> None:
+    with book() as playbook:
+        playbook >> LOST
+        playbook.advance(0.2) << effects.OpenTransport()
+        playbook >> events.OpenFailed(message="refused", is_final=True)
+        playbook << shown(screen.ConversationFailed, lambda it: it.message == "refused" and not it.went_on)
+        playbook << effects.BriefAgent(by_voice=False)
+        playbook << shown(screen.ConversationClosed, lambda it: it.reason is screen.CloseReason.ERROR)
+
+
+def test_a_try_that_fails_is_followed_by_another() -> None:
+    with book() as playbook:
+        playbook >> LOST
+        playbook.advance(0.2) << effects.OpenTransport()
+        playbook >> events.OpenFailed(message="busy") << reconnecting(2, 0.4, "busy")
+        playbook.advance(0.4) << effects.OpenTransport()
+
+
+@pytest.mark.parametrize("code", ["session_expired", "session_connection_lost"])
+def test_a_session_that_is_over_is_followed_by_another(code: str) -> None:
+    with book() as playbook:
+        playbook >> server.ServerError(message="60 minutes", code=code) << reconnecting(1, 0.2, "60 minutes")
+        playbook >> events.TransportClosed(message="code 1000", code=1000)
+        playbook.advance(0.2) << effects.OpenTransport()
+
+
+def test_where_every_error_is_fatal_none_is_survived() -> None:
+    with book(Options(fatal_errors=True)) as playbook:
+        playbook >> server.ServerError(message="slow down", code="rate_limit_exceeded") << effects.CloseTransport()
+        playbook << effects.BriefAgent(by_voice=False)
+
+
+def test_a_stop_while_there_is_no_way_says_nothing_to_anybody() -> None:
+    with book(Options(session_outlives_way=True)) as playbook:
+        playbook >> handoff() << Anything()
+        playbook >> LOST
+        playbook >> events.StopRequested() << effects.CloseTransport() << effects.BriefAgent(by_voice=False)
+
+
+def test_progress_that_is_held_goes_out_before_the_end() -> None:
+    with working(Options(speech=Speech.SILENT)) as playbook:
+        playbook >> progress("a") << reported("a")
+        playbook >> progress("b")
+        playbook >> events.StopRequested() << reported("b") << finished("call_1", "ends") << effects.CloseTransport()
+        playbook << effects.BriefAgent(by_voice=False)
+
+
+# Rotating, and making room for another conversation.
+
+
+def test_a_rotation_answers_what_waits_and_restores_what_is_known() -> None:
+    conversation = Conversation(Options(rotate_after_s=10.0, speech=Speech.SILENT))
+    with Playbook(conversation, showing=False, timing=False) as playbook:
+        playbook >> OPENED << effects.TakeTransport() << effects.Configure() << effects.BriefAgent(by_voice=True)
+        playbook >> handoff() << Anything()
+        playbook >> server.ResponseCreated(response_id="r9")
+        playbook.advance(10.5)
+        playbook >> server.ResponseDone(response_id="r9")
+        playbook.advance(1.2) << effects.OpenTransport()
+        playbook >> OPENED << finished("call_1", "ends") << effects.TakeTransport() << effects.Configure()
+        playbook << told("A task was handed over")
+        playbook >> final("all passed") << reported("all passed", None, "final")
+
+
+def test_another_conversation_takes_the_place() -> None:
+    with working() as playbook:
+        playbook >> events.ReplacementRequested(options=Options(speech=Speech.SILENT))
+        playbook << effects.OpenTransport(replaces=True)
+        playbook >> OPENED << finished("call_1", "ends")
+        playbook << shown(screen.ConversationClosed, lambda it: it.replaced)
+        playbook << effects.BriefAgent(by_voice=False) << effects.TakeTransport() << effects.Configure()
+        playbook << shown(screen.ConversationStarted) << effects.BriefAgent(by_voice=True)
+        playbook >> final("all passed") << reported("all passed", None, "final")
+        playbook >> ended()
+        playbook.advance(5.0)
+
+
+def test_another_conversation_takes_the_place_of_one_that_has_lost_its_way() -> None:
+    conversation = Conversation(Options())
+    playbook = Playbook(conversation)
+    playbook >> OPENED
+    playbook.skip() >> handoff()
+    playbook.skip() >> LOST
+    playbook.skip() >> events.ReplacementRequested(options=Options(quiet_ms=5))
+    playbook.skip() >> OPENED
+    assert not any(isinstance(effect, effects.Send) for effect in playbook.came[-12:])
+    playbook.skip().done()
+    assert conversation.options == Options(quiet_ms=5)
+    assert conversation.state is State.LIVE
+
+
+def test_another_conversation_that_cannot_start_is_one_error_and_this_one_goes_on() -> None:
+    with book() as playbook:
+        playbook >> events.ReplacementRequested(options=Options()) << effects.OpenTransport(replaces=True)
+        failed = screen.ConversationFailed(message="refused", went_on=True)
+        playbook >> events.OpenFailed(message="refused", is_final=True) << effects.Show(event=failed)
+        playbook >> events.AudioCaptured(duration_ms=20) << effects.SendAudio()
+
+
+def test_where_there_is_no_conversation_none_is_replaced() -> None:
+    with pytest.raises(LocalProtocolError, match="expected a running conversation to replace"):
+        Conversation(Options()).handle(events.ReplacementRequested(options=Options()), 0.0)
+
+
+def test_its_states_have_names() -> None:
+    conversation = Conversation(Options(mirror_typed_text=False))
+    assert conversation.task is None
+    seen = [conversation.state]
+    for event in (OPENED, LOST, events.TimerFired(name="retry"), events.StopRequested()):
+        conversation.handle(event, 5.0)
+        seen.append(conversation.state)
+
+    assert seen == [State.CONNECTING, State.LIVE, State.RECONNECTING, State.RECONNECTING, State.CLOSED]
+    assert not conversation.options.mirror_typed_text
+
+
+def test_an_outage_is_no_rest() -> None:
+    conversation = Conversation(Options())
+    conversation.handle(OPENED, 1.0)
+    conversation.handle(LOST, 2.0)
+
+    assert conversation.activity(2.0).reconnecting
+    assert not conversation.activity(2.0).at_rest
+
+
+# The microphone switched off.
+
+
+def test_of_a_muted_microphone_silence_is_sent_for_a_moment_and_then_nothing() -> None:
+    with book(showing=True) as playbook:
+        playbook >> events.MuteChanged(muted=True) << effects.Show(event=screen.Muted(muted=True))
+        playbook >> events.AudioCaptured(duration_ms=20) << effects.SendSilence()
+        playbook.advance(MUTE_TAIL_S - 0.01)
+        playbook >> events.AudioCaptured(duration_ms=20) << effects.SendSilence()
+        playbook.advance(0.01)
+        playbook >> events.AudioCaptured(duration_ms=20)
+        playbook >> events.MuteChanged(muted=True)
+        playbook >> events.MuteChanged(muted=False) << effects.Show(event=screen.Muted(muted=False))
+        playbook >> events.AudioCaptured(duration_ms=20) << effects.SendAudio()
+
+
+def test_a_user_who_is_muted_does_not_speak() -> None:
+    with answered() as playbook:
+        playbook >> server.InputSpeechStarted()
+        playbook >> events.MuteChanged(muted=True)
+        playbook.advance(0.7) << SPEAK
+
+
+def test_a_microphone_stays_muted_across_an_outage() -> None:
+    conversation = Conversation(Options())
+    conversation.handle(OPENED, 1.0)
+    conversation.handle(events.MuteChanged(muted=True), 1.0)
+    conversation.handle(LOST, 2.0)
+
+    assert conversation.is_muted
+
+
+# What a client adds.
+
+
+@pytest.mark.parametrize("role", ["user", "developer", "assistant"])
+def test_a_text_is_added_and_asks_for_nothing(role: intents.Role) -> None:
+    with book() as playbook:
+        playbook >> events.TextAppended(text="by the way", role=role)
+        playbook << effects.Send(intent=intents.AddText(role=role, text="by the way"))
+        playbook.advance(10.0)
+
+
+def test_what_a_client_adds_for_the_user_is_remembered() -> None:
+    with book() as playbook:
+        playbook >> events.TextAppended(text="by the way") << Anything()
+        playbook >> LOST
+        playbook.advance(0.2) << effects.OpenTransport()
+        playbook >> OPENED << effects.TakeTransport() << effects.Configure() << told("user (typed): by the way")
+
+
+def test_a_client_lets_the_voice_say_something() -> None:
+    said = effects.Send(intent=intents.SpeakText(text="the build is done"))
+    with book() as playbook:
+        playbook >> events.SpeechAppended(text="the build is done") << said << SPEAK
+        playbook >> events.SpeechAppended(text=" ")
+    with book(Options(creates_responses=False)) as playbook:
+        playbook >> events.SpeechAppended(text="the build is done") << said
+
+
+def test_other_instructions_hold_in_the_next_session_too() -> None:
+    changed = effects.Send(intent=intents.ChangeInstructions(instructions="Be loud."))
+    with book() as playbook:
+        playbook >> events.InstructionsChanged(instructions="Be loud.") << changed
+        playbook >> LOST
+        playbook.advance(0.2) << effects.OpenTransport()
+        playbook >> OPENED << effects.TakeTransport() << effects.Configure() << changed
+
+
+def test_instructions_that_come_during_an_outage_are_given_afterwards() -> None:
+    with book() as playbook:
+        playbook >> LOST
+        playbook >> events.InstructionsChanged(instructions="Be loud.")
+        playbook.advance(0.2) << effects.OpenTransport()
+        playbook >> OPENED << effects.TakeTransport() << effects.Configure()
+        playbook << effects.Send(intent=intents.ChangeInstructions(instructions="Be loud."))
+
+
+# How much is said unasked.
+
+
+@pytest.mark.parametrize("level", ["silent", "results", "milestones", "chatty"])
+def test_the_voice_may_change_how_much_it_says(level: str) -> None:
+    call = server.ToolCalled(call_id="c", item_id="i", name="set_updates", arguments=f'{{"level":"{level}"}}')
+    with book(Options(speech=Speech.SILENT if level != "silent" else Speech.CHATTY)) as playbook:
+        playbook >> call << effects.Show(event=screen.UpdatesSet(level=level))
+        playbook << sent(intents.AnswerCall, lambda answer: level in answer.output) << SPEAK
+
+
+@pytest.mark.parametrize("arguments", ["{", "{}", '{"level":"immediate"}', '{"level":5}', '{"level":"\ud800"}'])
+def test_a_level_that_there_is_not_is_answered_with_those_that_there_are(arguments: str) -> None:
+    call = server.ToolCalled(call_id="c", item_id="i", name="set_updates", arguments=arguments)
+    with book(showing=True) as playbook:
+        playbook >> call << sent(intents.AnswerCall, lambda answer: "silent, results" in answer.output) << SPEAK
+
+
+def test_the_level_is_chosen_by_hand_too() -> None:
+    with book(showing=True) as playbook:
+        playbook >> events.UpdatesChosen(level=Speech.SILENT) << effects.Show(event=screen.UpdatesSet(level="silent"))
+        playbook >> events.UpdatesChosen(level=Speech.SILENT)
+
+
+def test_a_job_that_is_silent_for_long_is_heard_of() -> None:
+    with working() as playbook:
+        playbook.advance(20.0) << sent(
+            intents.ReportProgress, lambda report: "Still working on “run the tests”" in report.text
+        )
+        playbook << SPEAK
+
+
+def test_a_timer_that_is_early_brings_no_heartbeat() -> None:
+    with working() as playbook:
+        playbook >> events.TimerFired(name=HEARTBEAT_TIMER)
+        playbook >> events.TimerFired(name=PROGRESS_TIMER)
+
+
+def test_progress_reaches_the_voice_once_a_second() -> None:
+    with working(Options(speech=Speech.SILENT)) as playbook:
+        playbook >> progress("a") << reported("a")
+        playbook >> progress("b")
+        playbook >> progress("c")
+        playbook.advance(1.0) << reported("b\n\nc")
+
+
+def test_a_result_that_is_cut_off_is_offered_again() -> None:
+    with working() as playbook:
+        playbook >> final("all passed") << reported("all passed", phase="final")
+        playbook >> ended() << finished("call_1") << SPEAK
+        playbook >> CREATED
+        playbook >> events.AudioReceived(item_id="a", duration_ms=3000) << effects.PlayAudio(item_id="a")
+        playbook.advance(1.0)
+        playbook >> server.InputSpeechStarted() << effects.StopPlayback() << sent(intents.Truncate)
+        playbook >> server.ResponseCancelled(response_id="r1")
+        playbook >> server.InputSpeechStopped()
+        playbook.advance(0.7) << reported("all passed", None, "final") << SPEAK
+
+
+def test_a_result_that_was_heard_is_not_offered_again() -> None:
+    with working() as playbook:
+        playbook >> ended() << finished("call_1") << SPEAK
+        playbook >> CREATED
+        playbook >> events.AudioReceived(item_id="a", duration_ms=1000) << effects.PlayAudio(item_id="a")
+        playbook >> DONE
+        playbook.advance(1.0)
+        playbook >> server.InputSpeechStarted()
+        playbook >> server.InputSpeechStopped()
+        playbook.advance(10.0)
+
+
+def test_a_server_that_wants_to_be_left_alone_is_asked_again_later() -> None:
+    with working() as playbook:
+        playbook >> ended() << finished("call_1") << SPEAK
+        playbook >> server.ServerError(message="slow down", code="rate_limit_exceeded")
+        playbook.advance(4.9)
+        playbook.advance(0.2) << SPEAK
+
+
+# Dialects whose texts say whether they may be spoken.
+
+
+def test_what_may_be_spoken_is_said_when_the_floor_is_free() -> None:
+    with book(Options(creates_responses=False, speaks_by_channel=True)) as playbook:
+        playbook >> handoff() << Anything()
+        playbook >> server.InputSpeechStarted()
+        playbook >> final("all passed\n\ndetails")
+        report = intents.ReportProgress(
+            handoff_id="call_1", text="all passed\n\ndetails", phase="final", channel="commentary"
+        )
+        playbook << effects.Send(intent=report)
+        playbook >> ended() << finished("call_1")
+        playbook >> server.InputSpeechStopped()
+        playbook.advance(0.7) << effects.Send(intent=intents.SpeakText(text="all passed"))
+
+
+def test_where_a_server_does_not_tell_when_the_user_speaks_the_words_do() -> None:
+    options = Options(creates_responses=False, speaks_by_channel=True, tells_speech=False)
+    with book(options) as playbook:
+        playbook >> handoff() << Anything()
+        playbook >> server.InputTranscriptDelta(delta="so")
+        playbook >> ended() << finished("call_1")
+        playbook.advance(5.0)
+        playbook >> server.InputTranscriptDone(text="so what")
+        playbook.advance(0.7) << sent(intents.SpeakText)
+
+
+# Dialects without whole utterances, and delegations without words.
+
+LIVE = Options(
+    creates_responses=False,
+    speaks_by_channel=True,
+    names_requests=False,
+    completes_transcripts=False,
+    tells_speech=False,
+    replaces_active_handoff=True,
+)
+
+
+def test_pieces_are_whole_when_the_other_one_speaks_or_nobody_does() -> None:
+    with book(LIVE) as playbook:
+        playbook >> server.InputTranscriptDelta(delta="run ")
+        playbook >> server.InputTranscriptDelta(delta="it")
+        playbook >> server.OutputTranscriptDelta(delta="On it.")
+        playbook << effects.Show(event=screen.TranscriptDone(speaker="user", text="run it"))
+        playbook.advance(1.5) << effects.Show(event=screen.TranscriptDone(speaker="assistant", text="On it."))
+
+
+def test_a_delegation_without_words_waits_for_what_the_user_said() -> None:
+    delegation = server.HandoffRequested(handoff_id="d1", item_id="d1", text="", offset_ms=900)
+    with book(LIVE) as playbook:
+        playbook >> server.InputTranscriptDelta(delta="run ", end_ms=400)
+        playbook >> delegation
+        playbook.advance(0.5)
+        playbook >> server.InputTranscriptDelta(delta="the tests", end_ms=1000)
+        playbook << effects.StartTurn(turn_id="turn_1", text=render_delegation("user: run ", "user: run "))
+
+
+def test_a_delegation_without_words_does_not_wait_for_ever() -> None:
+    delegation = server.HandoffRequested(handoff_id="d1", item_id="d1", text="", offset_ms=900)
+    with book(LIVE) as playbook:
+        playbook >> server.InputTranscriptDelta(delta="run it", end_ms=400)
+        playbook >> delegation
+        playbook.advance(2.0) << sent_turn("run it")
+
+
+def test_a_delegation_that_has_words_after_all_does_not_wait() -> None:
+    with book(LIVE) as playbook:
+        playbook >> server.HandoffRequested(handoff_id="d1", item_id="d1", text="run it") << sent_turn("run it")
+
+
+@dataclasses.dataclass(frozen=True)
+class TurnMatcher:
+    words: str
+
+    def matches(self, effect: effects.Effect) -> bool:
+        return isinstance(effect, effects.StartTurn) and self.words in effect.text
+
+
+def sent_turn(words: str) -> Matcher:
+    return TurnMatcher(words)
+
+
+def test_items_stand_where_the_server_put_them() -> None:
+    with book() as playbook:
+        playbook >> server.ItemAdded(item=msgspec.Raw(b"{}"), item_id="u1")
+        playbook >> server.ItemAdded(item=msgspec.Raw(b"{}"), item_id="v1", after_item_id="u1")
+        playbook >> server.ItemAdded(item=msgspec.Raw(b"5"))
+        playbook >> server.OutputTranscriptDone(text="Sure.", item_id="v1")
+        playbook >> server.InputTranscriptDone(text="run it", item_id="u1")
+        text = render_delegation("run it", "user: run it\nassistant: Sure.")
+        playbook >> handoff(text="run it") << effects.StartTurn(turn_id="turn_1", text=text)
+
+
+# Permission.
+
+ASKS = AgentApprovalRequested(turn_id="turn_1", approval_id="a1", action="run git push")
+YES = server.InputTranscriptDone(text="yes, go ahead")
+
+
+def approves(call_id: str = "p1") -> server.ToolCalled:
+    arguments = '{"approval_id":"a1","decision":"approve"}'
+    return server.ToolCalled(call_id=call_id, item_id="i", name="answer_approval", arguments=arguments)
+
+
+def permission_is_asked() -> Matcher:
+    return sent(intents.ReportProgress, lambda report: "permission to run git push" in report.text)
+
+
+def asked_for_permission() -> Playbook:
+    """A task waits for permission, and the question has been put and heard."""
+    playbook = working()
+    (
+        playbook
+        >> ASKS
+        << sent(intents.ReportProgress, lambda report: "permission to run git push" in report.text)
+        << SPEAK
+    )
+    playbook >> CREATED
+    playbook >> events.AudioReceived(item_id="q", duration_ms=1000) << effects.PlayAudio(item_id="q")
+    playbook >> DONE
+    playbook.advance(1.0)
+    return playbook
+
+
+def test_a_clear_yes_of_the_user_gives_the_permission() -> None:
+    with asked_for_permission() as playbook:
+        playbook >> server.InputSpeechStarted()
+        playbook >> server.InputSpeechStopped()
+        playbook >> approves()
+        playbook >> YES << effects.AnswerApproval(turn_id="turn_1", approval_id="a1", approved=True)
+        playbook << sent(intents.AnswerCall, lambda answer: answer.call_id == "p1") << SPEAK
+
+
+def test_what_the_voice_alone_says_gives_no_permission() -> None:
+    with asked_for_permission() as playbook:
+        playbook >> approves()
+        playbook.advance(5.0) << sent(intents.AnswerCall, lambda answer: "nothing is decided" in answer.output)
+        playbook << SPEAK
+
+
+def test_a_yes_that_was_begun_before_the_question_was_heard_does_not_count() -> None:
+    with working() as playbook:
+        playbook >> ASKS << sent(intents.ReportProgress) << SPEAK
+        playbook >> CREATED
+        playbook >> events.AudioReceived(item_id="q", duration_ms=3000) << effects.PlayAudio(item_id="q")
+        playbook.advance(0.5)
+        playbook >> server.InputSpeechStarted() << effects.StopPlayback() << sent(intents.Truncate)
+        playbook >> server.InputSpeechStopped()
+        playbook >> approves()
+        playbook << sent(intents.AnswerCall, lambda answer: "nothing is decided" in answer.output)
+        playbook.skip() >> YES
+        playbook.skip()
+        assert not any(isinstance(effect, effects.AnswerApproval) for effect in playbook.came)
+
+
+def test_a_repeated_answer_is_ignored() -> None:
+    with asked_for_permission() as playbook:
+        playbook >> tool("agent_status", "p1") << Anything() << SPEAK
+        playbook >> approves("p1") << shown(screen.Warned)
+
+
+def test_an_answer_on_the_screen_counts() -> None:
+    with asked_for_permission() as playbook:
+        playbook >> events.ApprovalAnswered(approval_id="a1", approved=False)
+        playbook << effects.AnswerApproval(turn_id="turn_1", approval_id="a1", approved=False)
+        playbook.skip()
+
+
+@pytest.mark.parametrize(
+    "event", [AgentApprovalWithdrawn(turn_id="turn_1", approval_id="a1"), ended(), events.TimerFired(name="approval")]
+)
+def test_what_is_not_needed_any_more_is_not_asked(event: events.Event) -> None:
+    with working() as playbook:
+        playbook >> server.InputSpeechStarted()
+        playbook >> ASKS << sent(intents.ReportProgress)
+        if isinstance(event, events.TimerFired):
+            playbook.advance(300.0)
+            playbook.skip()
+            assert effects.AnswerApproval(turn_id="turn_1", approval_id="a1", approved=False) in playbook.came
+        else:
+            playbook >> event
+            playbook.skip()
+            assert not any(isinstance(effect, effects.AnswerApproval) for effect in playbook.came)
+
+
+def test_a_question_is_put_again_in_the_next_session() -> None:
+    with asked_for_permission() as playbook:
+        playbook >> LOST
+        playbook.advance(0.2) << effects.OpenTransport()
+        playbook >> OPENED << effects.TakeTransport() << effects.Configure() << told("A task was handed over")
+        playbook << permission_is_asked()
+        playbook.advance(0.7) << SPEAK

@@ -611,13 +611,15 @@ class AnyOrder(RuleBasedStateMachine):
         if self.is_opening:
             self.an_opening_ends(opens=True, is_final=False, is_over=False)
         self.user_stops()
+        # What waits for its words is begun by then.
+        self.time_passes(3.0)
         self.stops_the_task_by_hand()
         for _ in range(6):
             self.time_passes(90.0)
             if self.is_opening:
                 self.an_opening_ends(opens=True, is_final=False, is_over=False)
         activity = self.conversation.activity(self.now)
-        assert not (activity.working or activity.speaking or activity.reconnecting)
+        assert (activity.working, activity.speaking, activity.reconnecting) == (False, False, False)
         assert set(self.timers) <= {"rotation", RESPONSE_TIMER, "floor"}
 
     def replays(self) -> None:

@@ -194,6 +194,8 @@ class Conversation:
         if not had_way and kind not in _WITHOUT_A_CONVERSATION and link.state in _NO_CONVERSATION:
             # What is still on its way when a conversation ends has nowhere to go.
             return []
+        if self._floor.is_saying:
+            self._heard(now)
         effects = _HANDLERS[kind](self, event, now)
         if link.is_over:
             return effects if had_way else self._held(effects)
@@ -351,8 +353,6 @@ class Conversation:
         return [Show(event=screen.Muted(muted=event.muted))]
 
     def _speech_started(self, event: server.InputSpeechStarted, now: float) -> list[Effect]:
-        if self._floor.is_saying:
-            self._heard(now)
         self._floor.user_started()
         self._transcript.began("user")
         step = self._approval.said_started(now, event.item_id)
@@ -683,7 +683,10 @@ class Conversation:
         ]
 
     def _heard(self, now: float) -> None:
-        """What was being said has been heard, where that is so."""
+        """What was being said has been heard, where that is so: nobody tells, so it is looked at before anything else.
+
+        A question counts as asked only then; what a user begins to say before is no answer to it.
+        """
         if self._response.is_idle and self._playback.ends_at <= now + _NEARLY_S:
             for news in self._floor.saying:
                 if news.reason is Reason.QUESTION:
@@ -698,8 +701,6 @@ class Conversation:
     def _settle(self, now: float) -> list[Effect]:
         """Let what waits be said when the floor is free, or come back when something will be due."""
         floor = self._floor
-        if floor.is_saying:
-            self._heard(now)
         effects: list[Effect] = []
         free_at: float | None = None
         if floor.waiting and self._link.has_way and self._response.is_idle:
