@@ -200,7 +200,7 @@ def test_an_envelope_is_never_over_its_bound_and_always_whole(text: str, said: s
         "please after this run the linter",
         "when you're done, commit",
         "When you\u2019re done, commit",
-        "when youre done commit",
+        "when its done commit",
         "When you are finished, commit",
         "when you have finished commit",
         "once you've finished that, commit",
