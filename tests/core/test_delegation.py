@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backchannel.core import parse_delegation, render_delegation
-from backchannel.core.delegation import BYTES_PER_TOKEN, MAX_ENVELOPE_TOKENS, MIN_INPUT_TOKENS
+from backchannel.core.delegation import BYTES_PER_TOKEN, MAX_ENVELOPE_TOKENS, MIN_INPUT_TOKENS, is_for_later
 
 MAX_BYTES = MAX_ENVELOPE_TOKENS * BYTES_PER_TOKEN
 INPUT_CUT = "… input truncated …"
@@ -173,3 +173,111 @@ def test_an_envelope_is_never_over_its_bound_and_always_whole(text: str, said: s
     assert kept == text or all(part in text for part in kept.split(INPUT_CUT))
     if said:
         assert said_in(envelope).endswith(said[-1:].translate({38: "&amp;", 60: "&lt;", 62: "&gt;"}))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "after this run the linter",
+        "After this, run the linter",
+        "after that fix the parser",
+        "After that, can you push it",
+        "after it, deploy",
+        "after that commit everything",
+        "after this please run the linter",
+        "after this can you run the linter",
+        "After this let's lint it",
+        "after this lint",
+        "after that push.",
+        "after this test the parser",
+        "after this task run the linter",
+        "After the current task, run the linter",
+        "After this one, do the docs",
+        "after the run, look at the log",
+        "after the job is done, look at the log",
+        "and then, after that, push",
+        "okay, after this, push",
+        "please after this run the linter",
+        "when you're done, commit",
+        "When you\u2019re done, commit",
+        "when its done commit",
+        "When you are finished, commit",
+        "when you have finished commit",
+        "once you've finished that, commit",
+        "as soon as you're done, push",
+        "as soon as it is finished push",
+        "once that's done push",
+        "once this is complete, push",
+        "when the current task is completed, push",
+        "Once the task is over, push",
+        "after you're done, push",
+        "after you finish this, push",
+        "when you finish, push",
+        "when this finishes, push",
+        "when it ends push",
+        "once the run finishes push",
+        "when done, push",
+        "once finished, push",
+        "afterwards run the linter",
+        "Afterward, run the linter",
+        "next, run the linter",
+        "And next, run the linter",
+        "as the next thing run the linter",
+        "as the next task, run the linter",
+    ],
+)
+def test_a_request_says_at_its_beginning_that_it_is_for_later(words: str) -> None:
+    assert is_for_later(words)
+    assert is_for_later(words.upper())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "then fix it",
+        "and then fix it",
+        "what happens after this test?",
+        "after this test fails look at the log",
+        "After this test, what is left?",
+        "after it crashed what did the log say?",
+        "after it crashed the build is red",
+        "after it broke the build I reverted",
+        "after this commit broke the build find out why",
+        "after this run fails tell me",
+        "after the tests have passed push",
+        "after this commit?",
+        "look at what comes after this",
+        "run the linter after this",
+        "when the tests fail, stop",
+        "when are you done?",
+        "when it is red, fix it",
+        "when it ends with an error print the log",
+        "when you finish-line",
+        "once more",
+        "once it is green, push",
+        "next time use tabs",
+        "next run the linter",
+        "the next task is to lint",
+        "as the next reader I see",
+        "afterworld",
+        "aftermath",
+        "thereafter, push",
+        "when done is printed, stop",
+        "after all, use tabs",
+        "",
+    ],
+)
+def test_a_request_that_only_speaks_of_order_in_time_is_for_now(words: str) -> None:
+    assert not is_for_later(words)
+
+
+@pytest.mark.parametrize("lead", ["Okay, ", "and then ", "Please - ", "also, please, ", " \n", "... ok: "])
+def test_what_is_only_said_to_begin_with_is_skipped(lead: str) -> None:
+    assert is_for_later(f"{lead}when you're done, push")
+    assert not is_for_later(f"{lead}push")
+
+
+@given(st.text(max_size=50))
+def test_whatever_is_asked_is_for_now_or_for_later(words: str) -> None:
+    assert is_for_later(f"after this, {words}")
+    assert not is_for_later(f"first {words}")

@@ -16,7 +16,11 @@ def test_events_are_a_closed_union() -> None:
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
 def test_the_core_takes_every_event_at_any_time(event: events.Event) -> None:
     connecting = Conversation(Options())
-    connecting.handle(event, 1.0)
+    if isinstance(event, events.ReplacementRequested):
+        with pytest.raises(LocalProtocolError, match="expected a running conversation to replace"):
+            connecting.handle(event, 1.0)
+    else:
+        connecting.handle(event, 1.0)
 
     live = Conversation(Options())
     live.handle(events.TransportOpened(), 1.0)

@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from backchannel.core import Options, Outcome, Phase, effects, render_delegation, screen
-from backchannel.core.floor import Reason
+from backchannel.core import Options, Outcome, Phase, Speech, effects, parse_delegation, render_delegation, screen
+from backchannel.core.floor import News, Reason
 from backchannel.core.handoff import (
+    FINISHED,
+    QUEUED,
     REMEMBERED_CALLS,
+    STEERED,
     STOP_DEADLINE_S,
     TIMER,
     TRANSITIONS,
@@ -18,6 +21,7 @@ from backchannel.core.handoff import (
     Handoff,
     Input,
     State,
+    Task,
 )
 from backchannel.core.transcript import Utterance
 from backchannel.wire.realtime import intents
@@ -131,7 +135,8 @@ def test_a_delegation_starts_a_task_with_what_was_said_before_it() -> None:
         effects=(
             effects.StartTurn(turn_id="turn_1", text=render_delegation("run the tests", "user: hello")),
             effects.Show(event=screen.TaskStarted(turn_id="turn_1", request="run the tests", by_voice=True)),
-        )
+        ),
+        started="turn_1",
     )
 
 
@@ -186,7 +191,8 @@ def test_typed_text_starts_a_task_and_the_voice_is_let_know() -> None:
             effects.Send(intent=intents.MirrorTyped(text="run <the> tests")),
             effects.StartTurn(turn_id="turn_1", text="run <the> tests"),
             effects.Show(event=screen.TaskStarted(turn_id="turn_1", request="run <the> tests", by_voice=False)),
-        )
+        ),
+        started="turn_1",
     )
 
 
@@ -266,18 +272,25 @@ def test_the_last_1024_calls_are_remembered() -> None:
 @pytest.mark.parametrize("speak", [None, Reason.ASKED])
 def test_a_call_that_does_not_concern_the_agent_is_answered_at_once(speak: Reason | None) -> None:
     assert Handoff(Options()).called("call_1", output="out", speak=speak) == Decision(
-        effects=(effects.Send(intent=intents.AnswerCall(call_id="call_1", output="out")),), speak=speak
+        effects=(effects.Send(intent=intents.AnswerCall(call_id="call_1", output="out")),),
+        news=None if speak is None else News(reason=speak, about="call_1"),
     )
 
 
 # What the agent says.
 
 
-def test_progress_is_context_and_a_milestone() -> None:
-    decision = working().message("turn_1", "3 of 9 ran", Phase.COMMENTARY)
+def test_progress_is_passed_on_when_it_is_time_and_a_milestone() -> None:
+    handoff = working()
+    decision = handoff.message("turn_1", "3 of 9\nran.\n\nAll the details.", Phase.COMMENTARY)
 
-    report = intents.ReportProgress(handoff_id="call_1", text="3 of 9 ran", phase="commentary")
-    assert decision == Decision(effects=(effects.Send(intent=report),), speak=Reason.MILESTONE)
+    assert decision == Decision(
+        progress="3 of 9\nran.\n\nAll the details.",
+        news=News(reason=Reason.MILESTONE, about="turn_1", text="3 of 9 ran."),
+    )
+    assert handoff.report("3 of 9 ran", Phase.COMMENTARY) == intents.ReportProgress(
+        handoff_id="call_1", text="3 of 9 ran", phase="commentary"
+    )
 
 
 def test_the_final_message_is_context_and_its_turns_end_asks_for_speech() -> None:
@@ -291,8 +304,11 @@ def test_the_progress_of_a_typed_task_belongs_to_no_call() -> None:
     handoff = Handoff(Options())
     handoff.typed("run", mirrored=False, now=0.0)
 
-    assert handoff.message("turn_1", "3 ran", Phase.COMMENTARY).effects == (
-        effects.Send(intent=intents.ReportProgress(handoff_id=None, text="3 ran", phase="commentary")),
+    assert handoff.report("3 ran", Phase.COMMENTARY) == intents.ReportProgress(
+        handoff_id=None, text="3 ran", phase="commentary"
+    )
+    assert handoff.message("turn_1", "all passed", Phase.FINAL).effects == (
+        effects.Send(intent=intents.ReportProgress(handoff_id=None, text="all passed", phase="final")),
     )
 
 
@@ -304,23 +320,63 @@ def test_a_message_without_words_is_nothing(text: str) -> None:
     assert "nothing to say" in answers(handoff.ended("turn_1", Outcome.COMPLETED, None, 1.0).effects)["call_1"]
 
 
-def test_what_another_turn_says_is_stale() -> None:
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("then", [None, "again"])
+def test_nothing_is_passed_on_of_a_turn_that_is_over(then: str | None, phase: Phase) -> None:
     handoff = working()
+    handoff.ended("turn_1", Outcome.COMPLETED, None, 1.0)
+    if then is not None:
+        delegate(handoff, "call_2", then)
+    state = handoff.state
 
-    assert handoff.message("turn_0", "old", Phase.FINAL) == NOTHING
-    assert handoff.ended("turn_0", Outcome.COMPLETED, None, 1.0) == NOTHING
-    assert handoff.steer_failed("turn_0", "too late") == NOTHING
-    assert handoff.state is State.WORKING
-    assert Handoff(Options()).message("turn_1", "old", Phase.FINAL) == NOTHING
-    assert Handoff(Options()).ended("turn_1", Outcome.COMPLETED, None, 1.0) == NOTHING
-    assert Handoff(Options()).steer_failed("turn_1", "too late") == NOTHING
+    assert handoff.message("turn_1", "old", phase) == NOTHING
+    assert handoff.ended("turn_1", Outcome.COMPLETED, None, 2.0) == NOTHING
+    assert handoff.steer_failed("turn_1", "too late") == NOTHING
+    assert handoff.state is state
+
+
+def test_the_last_64_turns_are_known_to_be_over() -> None:
+    handoff = Handoff(Options())
+    for number in range(65):
+        handoff.typed("run", mirrored=False, now=0.0)
+        handoff.ended(f"turn_{number + 1}", Outcome.COMPLETED, None, 0.0)
+
+    assert handoff.message("turn_2", "old", Phase.FINAL) == NOTHING
+    assert said(handoff.message("turn_1", "old", Phase.FINAL).effects) == ["old"]
+
+
+def test_the_end_of_a_turn_that_was_not_started_here_changes_nothing() -> None:
+    for handoff in (working(), Handoff(Options())):
+        state = handoff.state
+        assert handoff.ended("other_1", Outcome.COMPLETED, None, 1.0) == NOTHING
+        assert handoff.steer_failed("other_1", "too late") == NOTHING
+        assert handoff.state is state
+
+
+@pytest.mark.parametrize("is_working", [True, False])
+def test_what_a_turn_that_was_not_started_here_says_is_news_and_belongs_to_no_call(*, is_working: bool) -> None:
+    handoff = working() if is_working else Handoff(Options())
+
+    assert handoff.message("other_1", "all\npassed\n\nof 9", Phase.FINAL) == Decision(
+        effects=(
+            effects.Send(intent=intents.ReportProgress(handoff_id=None, text="all\npassed\n\nof 9", phase="final")),
+        ),
+        news=News(reason=Reason.RESULT, about="other_1", text="all passed"),
+    )
+    assert handoff.message("other_1", "3\nran\n\nof 9", Phase.COMMENTARY) == Decision(
+        progress="3\nran\n\nof 9", news=News(reason=Reason.MILESTONE, about="other_1", text="3 ran")
+    )
+    assert handoff.message("other_1", " \n", Phase.FINAL) == NOTHING
 
 
 def test_a_change_that_the_agent_cannot_take_is_told_at_once() -> None:
     decision = working().steer_failed("turn_1", "it cannot be made faster")
 
     report = intents.ReportProgress(handoff_id="call_1", text="it cannot be made faster", phase="commentary")
-    assert decision == Decision(effects=(effects.Send(intent=report),), speak=Reason.ASKED)
+    assert decision == Decision(
+        effects=(effects.Send(intent=report),),
+        news=News(reason=Reason.ASKED, about="turn_1", text="it cannot be made faster"),
+    )
 
 
 def test_a_change_that_came_too_late_is_the_next_task() -> None:
@@ -395,17 +451,33 @@ def test_the_call_is_answered_in_every_ending_and_the_result_is_news(
         event=screen.TaskEnded(turn_id="turn_1", outcome=outcome, elapsed_s=2.5, error=error)
     )
     assert said(decision.effects) == []
-    assert reason(decision) is Reason.RESULT
+    assert decision.ended == ("turn_1",)
+    assert decision.started is None
+    expected = Reason.FAILURE if outcome is Outcome.FAILED else Reason.RESULT
+    assert decision.news == News(reason=expected, about="turn_1", text=answers(decision.effects)["call_1"])
 
 
 def test_a_task_that_said_something_is_answered_by_pointing_at_it() -> None:
     handoff = working()
-    handoff.message("turn_1", "all passed", Phase.FINAL)
+    handoff.message("turn_1", "all\npassed\n\nof 9", Phase.FINAL)
 
-    output = answers(handoff.ended("turn_1", Outcome.COMPLETED, None, 2.0).effects)["call_1"]
+    decision = handoff.ended("turn_1", Outcome.COMPLETED, None, 2.0)
 
+    output = answers(decision.effects)["call_1"]
+    assert output == FINISHED
     assert "[BACKEND]" in output
     assert "result" in output
+    assert decision.news == News(reason=Reason.RESULT, about="turn_1", text="all passed")
+
+
+def test_news_of_a_failure_says_why_and_not_what_was_said_before() -> None:
+    handoff = working()
+    handoff.message("turn_1", "3 of 9 ran", Phase.COMMENTARY)
+
+    news = handoff.ended("turn_1", Outcome.FAILED, "pytest is missing", 2.0).news
+
+    assert news is not None
+    assert news.text == "The background agent could not finish: pytest is missing"
 
 
 @pytest.mark.parametrize(
@@ -425,7 +497,7 @@ def test_the_voice_is_let_know_how_a_typed_task_ended(outcome: Outcome, error: s
     (told,) = said(decision.effects)
     assert conveys in told
     assert answers(decision.effects) == {}
-    assert reason(decision) is Reason.RESULT
+    assert reason(decision) is (Reason.FAILURE if outcome is Outcome.FAILED else Reason.RESULT)
 
 
 def test_a_typed_task_that_said_its_result_needs_no_more_words() -> None:
@@ -665,7 +737,7 @@ def test_the_status_answers_its_call_and_is_shown() -> None:
             effects.Show(event=screen.StatusAnswered(text=status)),
             effects.Send(intent=intents.AnswerCall(call_id="call_9", output=status)),
         ),
-        speak=Reason.ASKED,
+        news=News(reason=Reason.ASKED, about="call_9"),
     )
 
 
@@ -676,59 +748,598 @@ def test_the_status_asked_for_by_hand_is_only_shown() -> None:
     assert reason(decision) is None
 
 
+# Requests for later.
+
+
+def test_a_request_for_later_is_kept_and_answered_at_once() -> None:
+    decision = working().delegated("call_2", "after this, run the linter", (), 1.0)
+
+    assert decision == Decision(
+        effects=(
+            effects.Show(event=screen.TaskQueued(request="after this, run the linter", by_voice=True)),
+            effects.Send(intent=intents.FinishHandoff(handoff_id="call_2", output=QUEUED)),
+        ),
+        news=News(reason=Reason.ASKED, about="call_2"),
+    )
+    assert "will be started" in QUEUED
+
+
+def test_a_request_for_later_starts_when_the_task_is_done_and_waits_for_no_answer_any_more() -> None:
+    handoff = working()
+    text = render_delegation("after this, run the linter", "user: hello")
+    handoff.delegated("call_2", "after this, run the linter", (HELLO,), 1.0)
+
+    decision = handoff.ended("turn_1", Outcome.COMPLETED, None, 2.0)
+
+    assert decision.started == "turn_2"
+    assert decision.ended == ("turn_1",)
+    assert started(decision.effects) == [("turn_2", text)]
+    assert list(answers(decision.effects)) == ["call_1"]
+    assert reason(decision) is Reason.RESULT
+    assert handoff.task == Task(
+        turn_id="turn_2",
+        request="after this, run the linter",
+        by_voice=True,
+        started_at=2.0,
+        call_id=None,
+        is_stopping=False,
+    )
+    assert answers(handoff.ended("turn_2", Outcome.COMPLETED, None, 3.0).effects) == {}
+
+
+def test_typed_text_for_later_is_kept_and_nobody_waits_for_an_answer() -> None:
+    handoff = working()
+
+    assert handoff.typed("when you're done, push", mirrored=False, now=1.0) == Decision(
+        effects=(
+            effects.Show(event=screen.TypedText(text="when you're done, push")),
+            effects.Show(event=screen.TaskQueued(request="when you're done, push", by_voice=False)),
+        )
+    )
+    assert started(handoff.ended("turn_1", Outcome.FAILED, None, 2.0).effects) == [("turn_2", "when you're done, push")]
+
+
+def test_a_request_for_later_is_for_now_when_no_task_runs() -> None:
+    decision = delegate(Handoff(Options()), "call_1", "after this, run the linter")
+
+    assert started(decision.effects) == [("turn_1", render_delegation("after this, run the linter"))]
+    assert answers(decision.effects) == {}
+
+
+def test_of_several_requests_for_later_each_waits_for_the_end_of_the_one_before() -> None:
+    handoff = working()
+    for text in ("after this, lint", "and then, after that, push", "next, rest"):
+        handoff.typed(text, mirrored=False, now=1.0)
+
+    for number, text in enumerate(("after this, lint", "and then, after that, push", "next, rest"), start=1):
+        decision = handoff.ended(f"turn_{number}", Outcome.COMPLETED, None, 2.0)
+        assert started(decision.effects) == [(f"turn_{number + 1}", text)]
+        assert [effect for effect in decision.effects if isinstance(effect, effects.SteerTurn)] == []
+    assert started(handoff.ended("turn_4", Outcome.COMPLETED, None, 3.0).effects) == []
+    assert handoff.is_idle
+
+
+def test_a_request_for_later_that_comes_while_the_task_is_stopping_is_answered_when_it_is_done() -> None:
+    handoff = stopping()
+    delegate(handoff, "call_2", "list the files")
+    assert delegate(handoff, "call_3", "after this, push") == NOTHING
+    delegate(handoff, "call_4", "and the tests")
+
+    # What was asked for after it waits behind it.
+    stopped = handoff.ended("turn_1", Outcome.INTERRUPTED, None, 2.0)
+    assert started(stopped.effects) == [("turn_2", render_delegation("list the files"))]
+    assert list(answers(stopped.effects)) == ["call_1"]
+    listed = handoff.ended("turn_2", Outcome.COMPLETED, None, 3.0)
+    assert started(listed.effects) == [("turn_3", render_delegation("after this, push"))]
+    assert answers(listed.effects) == {"call_2": answers(listed.effects)["call_2"], "call_4": STEERED}
+    assert list(answers(handoff.ended("turn_3", Outcome.COMPLETED, None, 4.0).effects)) == ["call_3"]
+
+
+def test_a_stop_drops_what_was_kept_for_later() -> None:
+    handoff = working()
+    delegate(handoff, "call_2", "after this, run the linter")
+
+    assert answers(handoff.stop_asked(None, 2.0).effects) == {}
+    assert started(handoff.ended("turn_1", Outcome.INTERRUPTED, None, 3.0).effects) == []
+    assert handoff.is_idle
+
+
+# A delegation while a task runs whose call does not wait.
+
+
+def typed_task(options: Options | None = None) -> Handoff:
+    handoff = Handoff(Options() if options is None else options)
+    handoff.typed("run the tests", mirrored=False, now=0.0)
+    return handoff
+
+
+def test_a_delegation_becomes_the_call_that_the_result_of_a_typed_task_answers() -> None:
+    handoff = typed_task()
+
+    decision = delegate(handoff, "call_1", "only core")
+
+    assert decision == Decision(
+        effects=(
+            effects.SteerTurn(turn_id="turn_1", text=render_delegation("only core"), by_voice=True),
+            effects.Show(event=screen.TaskSteered(turn_id="turn_1", request="only core", by_voice=True)),
+        )
+    )
+    assert handoff.task is not None
+    assert handoff.task.call_id == "call_1"
+    assert handoff.report("3 ran", Phase.COMMENTARY) == intents.ReportProgress(
+        handoff_id="call_1", text="3 ran", phase="commentary"
+    )
+    # The next one changes the task and is answered at once.
+    assert answers(delegate(handoff, "call_2", "and docs").effects) == {"call_2": STEERED}
+    assert list(answers(handoff.ended("turn_1", Outcome.COMPLETED, None, 2.0).effects)) == ["call_1"]
+
+
+def test_there_is_no_task_when_none_runs() -> None:
+    handoff = working()
+    assert handoff.task == Task(
+        turn_id="turn_1",
+        request="run the tests",
+        by_voice=True,
+        started_at=0.0,
+        call_id="call_1",
+        is_stopping=False,
+    )
+    handoff.stop_asked(None, 1.0)
+    assert handoff.task is not None
+    assert handoff.task.is_stopping
+    handoff.ended("turn_1", Outcome.INTERRUPTED, None, 2.0)
+    assert handoff.task is None
+
+
+# Immediate speech: as the reference.
+
+IMMEDIATE = Options(speech=Speech.IMMEDIATE)
+
+
+def test_in_immediate_speech_the_voice_is_asked_to_speak_once_after_the_final_acknowledgement() -> None:
+    handoff = Handoff(IMMEDIATE)
+    delegate(handoff, "call_1", "run the tests")
+
+    assert handoff.message("turn_1", "3 ran", Phase.COMMENTARY) == Decision(progress="3 ran")
+    assert reason(handoff.message("turn_1", "all passed", Phase.FINAL)) is None
+    decision = handoff.ended("turn_1", Outcome.COMPLETED, None, 1.0)
+
+    assert answers(decision.effects) == {"call_1": FINISHED}
+    assert decision.news == News(reason=Reason.RESULT, about="turn_1", text="all passed")
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_in_immediate_speech_each_message_of_a_typed_task_asks_for_speech(phase: Phase) -> None:
+    handoff = typed_task(IMMEDIATE)
+
+    for text in ("3\nran\n\nof 9", "9 ran"):
+        decision = handoff.message("turn_1", text, phase)
+        spoken = {"3\nran\n\nof 9": "3 ran"}.get(text, text)
+        assert decision.news == News(reason=Reason.RESULT, about="turn_1", text=spoken)
+        assert decision.progress == (text if phase is Phase.COMMENTARY else None)
+        assert said(decision.effects) == ([text] if phase is Phase.FINAL else [])
+    ended = handoff.ended("turn_1", Outcome.COMPLETED, None, 1.0)
+    assert ended.news is None
+    assert ended.ended == ("turn_1",)
+    assert [type(effect) for effect in ended.effects] == [effects.Show]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"), [(Outcome.COMPLETED, Reason.RESULT), (Outcome.FAILED, Reason.FAILURE)]
+)
+def test_in_immediate_speech_an_ending_that_no_message_told_asks_for_speech(outcome: Outcome, expected: Reason) -> None:
+    handoff = typed_task(IMMEDIATE)
+    if outcome is Outcome.FAILED:
+        handoff.message("turn_1", "3 ran", Phase.COMMENTARY)
+
+    decision = handoff.ended("turn_1", outcome, None, 1.0)
+
+    assert reason(decision) is expected
+    assert len(said(decision.effects)) == 1
+
+
+def test_in_immediate_speech_a_delegation_that_was_joined_to_a_typed_task_asks_for_speech_with_its_answer() -> None:
+    handoff = typed_task(IMMEDIATE)
+    assert reason(handoff.message("turn_1", "3 ran", Phase.COMMENTARY)) is Reason.RESULT
+    assert reason(delegate(handoff, "call_1", "only core")) is None
+    assert reason(handoff.message("turn_1", "all passed", Phase.FINAL)) is None
+
+    decision = handoff.ended("turn_1", Outcome.COMPLETED, None, 1.0)
+
+    assert answers(decision.effects) == {"call_1": FINISHED}
+    assert reason(decision) is Reason.RESULT
+
+
+def test_in_immediate_speech_a_result_whose_call_was_lost_before_it_was_answered_is_spoken_of() -> None:
+    handoff = Handoff(IMMEDIATE)
+    delegate(handoff, "call_1", "run the tests")
+    handoff.message("turn_1", "all passed", Phase.FINAL)
+    handoff.session_lost()
+
+    assert handoff.ended("turn_1", Outcome.COMPLETED, None, 1.0).news == News(
+        reason=Reason.RESULT, about="turn_1", text="all passed"
+    )
+
+
+def test_a_message_that_came_after_one_that_was_spoken_of_is_spoken_of_too() -> None:
+    handoff = typed_task(IMMEDIATE)
+    handoff.message("turn_1", "3 ran", Phase.COMMENTARY)
+    handoff.replaced(Options())
+    handoff.message("turn_1", "all passed", Phase.FINAL)
+
+    assert reason(handoff.ended("turn_1", Outcome.COMPLETED, None, 1.0)) is Reason.RESULT
+
+
+def test_in_immediate_speech_a_change_that_waited_is_spoken_of_where_the_ended_task_is_not() -> None:
+    handoff = typed_task(IMMEDIATE)
+    handoff.message("turn_1", "all passed", Phase.FINAL)
+    handoff.steer_missed("turn_1", "list the files", by_voice=False, now=1.0)
+
+    decision = handoff.ended("turn_1", Outcome.COMPLETED, None, 2.0)
+
+    assert decision.started == "turn_2"
+    assert decision.news is None
+
+
+# Where the client manages handoffs.
+
+CLIENT_MANAGED = Options(client_managed_handoffs=True)
+
+
+@pytest.mark.parametrize("speech", [Speech.MILESTONES, Speech.IMMEDIATE])
+@pytest.mark.parametrize("outcome", Outcome)
+def test_where_the_client_manages_handoffs_nothing_but_a_steer_is_acknowledged(
+    speech: Speech, outcome: Outcome
+) -> None:
+    handoff = Handoff(Options(client_managed_handoffs=True, speech=speech))
+    assert reason(delegate(handoff, "call_1", "run the tests")) is None
+    steered = delegate(handoff, "call_2", "only core")
+    assert answers(steered.effects) == {"call_2": STEERED}
+    assert steered.news == News(reason=Reason.ASKED, about="call_2")
+    for phase in Phase:
+        assert handoff.message("turn_1", "3 ran", phase) == NOTHING
+        assert handoff.message("other_1", "4 ran", phase) == NOTHING
+    assert "Latest: 3 ran" in handoff.status(1.0)
+
+    ended = handoff.ended("turn_1", outcome, None, 2.0)
+
+    assert ended == Decision(
+        effects=(effects.Show(event=screen.TaskEnded(turn_id="turn_1", outcome=outcome, elapsed_s=2.0)),),
+        ended=("turn_1",),
+    )
+
+
+def test_where_the_client_manages_handoffs_it_hears_of_an_empty_one_and_nobody_else() -> None:
+    handoff = Handoff(CLIENT_MANAGED)
+
+    assert delegate(handoff, "call_1", " ") == NOTHING
+    assert handoff.has_claimed("call_1")
+    assert handoff.is_idle
+
+
+def test_where_the_client_manages_handoffs_a_change_that_failed_is_shown_and_not_said() -> None:
+    handoff = Handoff(CLIENT_MANAGED)
+    delegate(handoff, "call_1", "run the tests")
+
+    assert handoff.steer_failed("turn_1", "it cannot") == Decision(
+        effects=(effects.Show(event=screen.Warned(message="it cannot")),)
+    )
+
+
+def test_where_the_client_manages_handoffs_the_calls_of_tools_are_still_ours_to_answer() -> None:
+    handoff = Handoff(CLIENT_MANAGED)
+    delegate(handoff, "call_1", "run the tests")
+    assert list(answers(handoff.status_asked("status_1", 1.0).effects)) == ["status_1"]
+    handoff.stop_asked("stop_1", 1.0)
+    delegate(handoff, "call_2", "list the files")
+    assert answers(handoff.stop_asked("stop_2", 2.0).effects) == {}
+
+    assert list(answers(handoff.ended("turn_1", Outcome.INTERRUPTED, None, 3.0).effects)) == ["stop_1", "stop_2"]
+
+
+def test_where_the_client_manages_handoffs_its_calls_are_not_answered_when_the_session_ends() -> None:
+    handoff = Handoff(CLIENT_MANAGED)
+    delegate(handoff, "call_1", "run the tests")
+    handoff.stop_asked("stop_1", 1.0)
+    delegate(handoff, "call_2", "list the files")
+
+    assert list(answers(handoff.session_ending())) == ["stop_1"]
+
+
+def test_where_the_client_manages_handoffs_a_change_that_waited_is_acknowledged_and_spoken_of() -> None:
+    handoff = Handoff(CLIENT_MANAGED)
+    delegate(handoff, "call_1", "run the tests")
+    handoff.stop_asked(None, 1.0)
+    delegate(handoff, "call_2", "list the files")
+    delegate(handoff, "call_3", "only docs")
+
+    decision = handoff.ended("turn_1", Outcome.INTERRUPTED, None, 2.0)
+
+    assert answers(decision.effects) == {"call_3": STEERED}
+    assert decision.news == News(reason=Reason.ASKED, about="call_3")
+
+
+# Reports as items.
+
+
+def items(came: Iterable[effects.Effect]) -> list[intents.ReportAsItem]:
+    return [
+        effect.intent
+        for effect in came
+        if isinstance(effect, effects.Send) and isinstance(effect.intent, intents.ReportAsItem)
+    ]
+
+
+def test_what_the_agent_says_is_an_item_with_its_prefix_and_its_call_is_only_closed() -> None:
+    handoff = Handoff(Options(reports_as_items=True, report_prefix="From the agent:"))
+    delegate(handoff, "call_1", "run the tests")
+    item = intents.ReportAsItem(text="all passed", prefix="From the agent:")
+    assert handoff.report("all passed", Phase.COMMENTARY) == item
+    assert items(handoff.message("turn_1", "all passed", Phase.FINAL).effects) == [item]
+
+    decision = handoff.ended("turn_1", Outcome.COMPLETED, None, 1.0)
+
+    assert decision.effects[:-1] == (effects.Send(intent=intents.FinishHandoff(handoff_id="call_1", output="")),)
+    assert decision.news is None
+
+
+@pytest.mark.parametrize("by_voice", [True, False])
+def test_an_ending_that_the_agent_did_not_tell_is_an_item_before_the_call_is_closed(*, by_voice: bool) -> None:
+    handoff = Handoff(Options(reports_as_items=True))
+    if by_voice:
+        delegate(handoff, "call_1", "run the tests")
+    else:
+        handoff.typed("run the tests", mirrored=False, now=0.0)
+
+    decision = handoff.ended("turn_1", Outcome.FAILED, "pytest is missing", 1.0)
+
+    (told,) = items(decision.effects[:1])
+    assert "pytest is missing" in told.text
+    assert told.prefix is None
+    assert answers(decision.effects) == ({"call_1": ""} if by_voice else {})
+    assert decision.news is None
+
+
+def test_in_immediate_speech_items_do_not_ask_for_speech() -> None:
+    handoff = typed_task(Options(reports_as_items=True, speech=Speech.IMMEDIATE))
+
+    assert handoff.message("turn_1", "3 ran", Phase.COMMENTARY) == Decision(progress="3 ran")
+    assert reason(handoff.message("turn_1", "all passed", Phase.FINAL)) is None
+
+
+def test_what_a_turn_that_was_not_started_here_says_is_an_item_too() -> None:
+    handoff = Handoff(Options(reports_as_items=True))
+    delegate(handoff, "call_1", "run the tests")
+
+    (effect,) = handoff.message("other_1", "all passed", Phase.FINAL).effects
+
+    assert effect == effects.Send(intent=intents.ReportAsItem(text="all passed"))
+
+
+# Dialects in which a text says whether it may be spoken.
+
+
+@pytest.mark.parametrize(
+    ("options", "channel"),
+    [
+        (Options(speaks_by_channel=True), "commentary"),
+        (Options(speaks_by_channel=True, speech=Speech.IMMEDIATE), None),
+        (Options(), None),
+        (IMMEDIATE, None),
+    ],
+)
+def test_what_the_agent_says_is_only_to_be_known_where_the_floor_decides(
+    options: Options, channel: intents.Channel | None
+) -> None:
+    handoff = Handoff(options)
+    delegate(handoff, "call_1", "run the tests")
+
+    assert handoff.report("all passed", Phase.FINAL) == intents.ReportProgress(
+        handoff_id="call_1", text="all passed", phase="final", channel=channel
+    )
+    standalone = handoff.message("other_1", "all passed", Phase.FINAL).effects
+    assert standalone == (
+        effects.Send(intent=intents.ReportProgress(handoff_id=None, text="all passed", phase="final", channel=channel)),
+    )
+    (answer, _) = handoff.ended("turn_1", Outcome.FAILED, "pytest is missing", 1.0).effects
+    assert answer == effects.Send(
+        intent=intents.FinishHandoff(
+            handoff_id="call_1",
+            output="The background agent could not finish: pytest is missing",
+            is_news=True,
+            channel=channel,
+        )
+    )
+
+
+def test_an_item_is_only_to_be_known_there_too() -> None:
+    handoff = Handoff(Options(speaks_by_channel=True, reports_as_items=True))
+
+    assert handoff.report("x", Phase.FINAL) == intents.ReportAsItem(text="x", channel="commentary")
+
+
+# The session is lost, or another takes its place.
+
+
+def test_when_the_session_is_lost_its_calls_are_never_answered_and_the_result_is_news() -> None:
+    handoff = working()
+    handoff.session_lost()
+
+    assert handoff.state is State.WORKING
+    assert handoff.report("3 ran", Phase.COMMENTARY) == intents.ReportProgress(
+        handoff_id=None, text="3 ran", phase="commentary"
+    )
+    decision = handoff.ended("turn_1", Outcome.FAILED, "pytest is missing", 1.0)
+    assert answers(decision.effects) == {}
+    assert len(said(decision.effects)) == 1
+    assert reason(decision) is Reason.FAILURE
+    assert handoff.has_claimed("call_1")
+
+
+def test_when_the_session_is_lost_a_stop_goes_on_and_its_call_is_void() -> None:
+    handoff = working()
+    handoff.stop_asked("stop_1", 1.0)
+    handoff.session_lost()
+    handoff.stop_asked("stop_2", 2.0)
+
+    decision = handoff.ended("turn_1", Outcome.INTERRUPTED, None, 3.0)
+
+    assert list(answers(decision.effects)) == ["stop_2"]
+    assert reason(decision) is Reason.ASKED
+
+
+def test_when_the_session_is_lost_what_waits_is_started_and_its_call_is_void() -> None:
+    handoff = stopping()
+    delegate(handoff, "call_2", "list the files")
+    handoff.session_lost()
+
+    decision = handoff.ended("turn_1", Outcome.INTERRUPTED, None, 2.0)
+    assert started(decision.effects) == [("turn_2", render_delegation("list the files"))]
+    assert answers(handoff.ended("turn_2", Outcome.COMPLETED, None, 3.0).effects) == {}
+
+
+def test_when_the_session_is_lost_the_next_delegation_is_the_call_that_the_result_answers() -> None:
+    handoff = working()
+    handoff.session_lost()
+
+    assert answers(delegate(handoff, "call_2", "how far is it?").effects) == {}
+    assert list(answers(handoff.ended("turn_1", Outcome.COMPLETED, None, 1.0).effects)) == ["call_2"]
+
+
+def test_without_a_task_a_lost_session_takes_nothing_with_it() -> None:
+    handoff = Handoff(Options())
+    handoff.session_lost()
+
+    assert handoff.is_idle
+    assert handoff.session_ending() == ()
+
+
+def test_when_a_session_gives_way_to_another_what_was_kept_for_later_is_still_done() -> None:
+    handoff = working()
+    delegate(handoff, "call_2", "after this, run the linter")
+
+    assert list(answers(handoff.session_ending())) == ["call_1"]
+    decision = handoff.ended("turn_1", Outcome.COMPLETED, None, 2.0)
+
+    assert started(decision.effects) == [("turn_2", render_delegation("after this, run the linter"))]
+    assert answers(decision.effects) == {}
+
+
+def test_another_conversation_takes_over_the_task_and_has_its_own_options() -> None:
+    handoff = working()
+    handoff.replaced(Options(reports_as_items=True))
+
+    assert handoff.report("3 ran", Phase.COMMENTARY) == intents.ReportAsItem(text="3 ran")
+    decision = handoff.ended("turn_1", Outcome.FAILED, None, 1.0)
+    assert answers(decision.effects) == {}
+    assert len(items(decision.effects)) == 1
+
+
 @dataclasses.dataclass(slots=True)
 class Turn:
     """A turn as the agent sees it."""
 
     turn_id: str
-    interrupted: bool = False
+    is_interrupted: bool = False
+
+
+OPTIONS = st.builds(
+    Options,
+    speech=st.sampled_from([Speech.MILESTONES, Speech.IMMEDIATE]),
+    client_managed_handoffs=st.booleans(),
+    reports_as_items=st.booleans(),
+    speaks_by_channel=st.booleans(),
+    replaces_active_handoff=st.booleans(),
+)
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """Calls, typed text, stops and reports in whatever order."""
+    """Calls, typed text, stops, reports, lost sessions and new ones in whatever order."""
 
     CALLS = st.integers(0, 30).map(lambda number: f"call_{number}")
     TEXTS = st.sampled_from(["", " ", "run the tests", "only core", "<stop>"])
 
     def __init__(self) -> None:
         super().__init__()
-        self.handoff = Handoff(Options())
+        self.options = Options()
+        self.handoff = Handoff(self.options)
         self.now = 0.0
         self.claimed: set[str] = set()
         self.answered: set[str] = set()
+        self.void: set[str] = set()
+        """Calls that are not to be answered: they are void with their session."""
         self.turns: list[Turn] = []
+        self.over: set[str] = set()
+        self.for_later: set[str] = set()
+        """Requests for later that are to be started."""
         self.stop_deadline: float | None = None
-        self.is_over = False
 
-    def perform(self, decision: Decision) -> None:
+    @initialize(options=OPTIONS)
+    def choose(self, options: Options) -> None:
+        self.options = options
+        self.handoff = Handoff(options)
+
+    def perform(self, decision: Decision) -> Decision:
+        before = len(self.turns)
         self.do(decision.effects)
+        assert [turn.turn_id for turn in self.turns[before:]] == [decision.started] * (decision.started is not None)
+        for turn_id in decision.ended:
+            assert turn_id not in self.over
+            assert turn_id in {turn.turn_id for turn in self.turns}
+            self.over.add(turn_id)
+        if self.options.client_managed_handoffs:
+            assert decision.progress is None
+        return decision
 
     def do(self, came: Iterable[effects.Effect]) -> None:
         came = tuple(came)
         for call_id in answers(came):
             assert call_id in self.claimed
             assert call_id not in self.answered
+            assert call_id not in self.void
             self.answered.add(call_id)
         for effect in came:
             match effect:
-                case effects.StartTurn(turn_id=turn_id):
+                case effects.StartTurn(turn_id=turn_id, text=text):
                     assert turn_id not in {turn.turn_id for turn in self.turns}
                     self.turns.append(Turn(turn_id))
-                case effects.SteerTurn(turn_id=turn_id):
+                    words = parse_delegation(text)
+                    if words.startswith("after this"):
+                        self.for_later.remove(words)
+                case effects.SteerTurn(turn_id=turn_id, text=text):
                     assert turn_id == self.turns[-1].turn_id
-                    assert not self.turns[-1].interrupted
+                    assert not self.turns[-1].is_interrupted
+                    assert "after this" not in text
                 case effects.InterruptTurn(turn_id=turn_id):
                     assert turn_id == self.turns[-1].turn_id
-                    assert not self.turns[-1].interrupted
-                    self.turns[-1].interrupted = True
+                    assert not self.turns[-1].is_interrupted
+                    self.turns[-1].is_interrupted = True
                 case effects.SetTimer(name="stop", deadline=deadline):
                     self.stop_deadline = deadline
                 case effects.CancelTimer(name="stop"):
                     self.stop_deadline = None
+                case effects.Send(intent=intents.ReportProgress(handoff_id=reported_id)):
+                    assert not self.options.reports_as_items
+                    assert not self.options.client_managed_handoffs
+                    assert reported_id is None or self.is_waiting(reported_id)
+                case effects.Send(intent=intents.ReportAsItem()):
+                    assert self.options.reports_as_items
+                    assert not self.options.client_managed_handoffs
                 case effects.Show() | effects.Send():
                     pass
                 case _:
                     raise AssertionError(f"a handoff does not do this: {effect}")
+
+    def is_waiting(self, call_id: str) -> bool:
+        return call_id in self.claimed - self.answered - self.void
+
+    @property
+    def are_all_answered(self) -> bool:
+        """Neither is it the client that answers, nor does a newer delegation make an older one void."""
+        return not self.options.client_managed_handoffs and not self.options.replaces_active_handoff
+
+    def session_is_gone(self) -> None:
+        self.void |= self.claimed - self.answered
 
     @rule(seconds=st.floats(0, 8))
     def time_passes(self, seconds: float) -> None:
@@ -739,15 +1350,38 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(call_id=CALLS, text=TEXTS, spoken=st.booleans())
     def delegate(self, call_id: str, text: str, *, spoken: bool) -> None:
+        self.delegates(call_id, text, (HELLO,) if spoken else ())
+
+    @rule(call_id=CALLS, number=st.integers(0))
+    def delegate_for_later(self, call_id: str, number: int) -> None:
+        text = f"after this, do {number}"
+        if not self.handoff.has_claimed(call_id) and text not in self.for_later:
+            self.for_later.add(text)
+            self.delegates(call_id, text, ())
+
+    def delegates(self, call_id: str, text: str, spoken: tuple[Utterance, ...]) -> None:
+        is_new = call_id not in self.claimed
         self.claimed.add(call_id)
-        self.perform(self.handoff.delegated(call_id, text, (HELLO,) if spoken else (), self.now))
+        came = self.perform(self.handoff.delegated(call_id, text, spoken, self.now))
+        if is_new and self.options.client_managed_handoffs:
+            for answer in answers(came.effects).values():
+                assert answer in {STEERED, QUEUED}
 
     @rule(text=TEXTS)
     def typed(self, text: str) -> None:
         self.perform(self.handoff.typed(text, mirrored=True, now=self.now))
 
+    @rule(number=st.integers(0))
+    def typed_for_later(self, number: int) -> None:
+        text = f"after this, do {number}"
+        if text not in self.for_later:
+            self.for_later.add(text)
+            self.typed(text)
+
     @rule(call_id=CALLS | st.none())
     def stop(self, call_id: str | None) -> None:
+        if call_id is None or call_id not in self.claimed:
+            self.for_later.clear()
         self.claimed |= {call_id} if call_id is not None else set()
         self.perform(self.handoff.stop_asked(call_id, self.now))
 
@@ -763,7 +1397,20 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(back=st.integers(0, 2), text=TEXTS, phase=st.sampled_from(Phase))
     def message(self, back: int, text: str, phase: Phase) -> None:
-        self.perform(self.handoff.message(self.turn_id(back), text, phase))
+        turn_id = self.turn_id(back)
+        decision = self.perform(self.handoff.message(turn_id, text, phase))
+        if turn_id in self.over:
+            assert decision == NOTHING
+
+    @rule(text=TEXTS, phase=st.sampled_from(Phase))
+    def foreign_message(self, text: str, phase: Phase) -> None:
+        decision = self.perform(self.handoff.message("other_1", text, phase))
+        assert (decision == NOTHING) is (self.options.client_managed_handoffs or not text.strip())
+        for effect in decision.effects:
+            assert isinstance(effect, effects.Send)
+            assert isinstance(effect.intent, intents.ReportAsItem) or (
+                isinstance(effect.intent, intents.ReportProgress) and effect.intent.handoff_id is None
+            )
 
     @rule(back=st.integers(0, 2), outcome=st.sampled_from(Outcome))
     def end(self, back: int, outcome: Outcome) -> None:
@@ -778,13 +1425,39 @@ class AnyOrder(RuleBasedStateMachine):
         turn_id = self.turn_id(back)
         self.perform(self.handoff.steer_missed(turn_id, "only core", by_voice=by_voice, now=self.now))
 
+    @precondition(lambda self: not self.handoff.is_idle)
+    @rule()
+    def session_is_lost(self) -> None:
+        self.handoff.session_lost()
+        self.session_is_gone()
+
+    @precondition(lambda self: not self.handoff.is_idle)
+    @rule()
+    def session_is_left_for_another(self) -> None:
+        self.do(self.handoff.session_ending())
+        if self.are_all_answered:
+            assert not self.claimed - self.answered - self.void
+        self.session_is_gone()
+
+    @rule(options=OPTIONS)
+    def conversation_is_replaced(self, options: Options) -> None:
+        self.do(self.handoff.session_ending())
+        self.session_is_gone()
+        self.handoff.replaced(options)
+        self.options = options
+
     def turn_id(self, back: int) -> str:
         return self.turns[-1 - back].turn_id if back < len(self.turns) else "turn_x"
 
     @invariant()
     def what_waits_has_somebody_who_will_answer(self) -> None:
+        if self.handoff.is_idle and self.are_all_answered:
+            assert self.answered | self.void == self.claimed
+
+    @invariant()
+    def what_is_for_later_has_a_task_to_wait_for(self) -> None:
         if self.handoff.is_idle:
-            assert self.answered == self.claimed
+            assert not self.for_later
 
     @invariant()
     def a_stop_has_a_deadline(self) -> None:
@@ -795,8 +1468,12 @@ class AnyOrder(RuleBasedStateMachine):
         assert self.handoff.status(self.now)
 
     def teardown(self) -> None:
-        self.do(self.handoff.session_ending())
-        assert self.answered == self.claimed
+        # All that waits is done, one after the other, and then nothing is left.
+        while (task := self.handoff.task) is not None:
+            self.perform(self.handoff.ended(task.turn_id, Outcome.COMPLETED, None, self.now))
+        self.what_waits_has_somebody_who_will_answer()
+        self.what_is_for_later_has_a_task_to_wait_for()
+        assert self.handoff.session_ending() == ()
 
 
 TestAnyOrder = AnyOrder.TestCase

@@ -40,7 +40,7 @@ def live(now: float = 0.0, **options: object) -> Link:
 
 
 def lost(now: float = 1.0, **options: object) -> Link:
-    machine = live(**options)
+    machine = live(0.0, **options)
     machine.failed("reset", is_final=False, chance=0.5, now=now)
     return machine
 

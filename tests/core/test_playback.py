@@ -264,6 +264,26 @@ def test_the_last_64_items_that_were_cut_off_are_remembered() -> None:
     assert playback.received("0", 1000, 100.0) == [play("0")]
 
 
+def test_when_the_session_is_lost_what_came_of_it_is_still_heard_and_nobody_is_told_how_much() -> None:
+    playback = Playback()
+    playback.received("a", 1000, 1.0)
+    playback.received("b", 1000, 1.0)
+    playback.session_lost()
+
+    assert playback.ends_at == pytest.approx(3.0)
+    assert playback.cut(1.5) == [STOP, cut_off("a", 500), cut_off("b", 0)]
+    assert playback.received("a", 1000, 1.6) == []
+
+
+def test_how_much_was_heard_of_the_next_session_is_told_again() -> None:
+    playback = Playback()
+    playback.received("a", 1000, 1.0)
+    playback.session_lost()
+    playback.received("b", 1000, 1.0)
+
+    assert playback.cut(2.5) == [STOP, truncate("b", 500), cut_off("b", 500)]
+
+
 class AnyOrder(RuleBasedStateMachine):
     """Audio, players and interruptions in whatever order."""
 
@@ -274,6 +294,8 @@ class AnyOrder(RuleBasedStateMachine):
         self.received_ms: dict[str | None, int] = {}
         self.truncated: set[str] = set()
         self.was_cut: set[str | None] = set()
+        self.lost: set[str | None] = set()
+        """Items of which audio came before the session was lost, and none since."""
 
     @rule(seconds=st.floats(0, 3))
     def time_passes(self, seconds: float) -> None:
@@ -286,6 +308,7 @@ class AnyOrder(RuleBasedStateMachine):
             assert came == []
         else:
             assert came == [play(item_id)]
+            self.lost.discard(item_id)
             self.received_ms[item_id] = self.received_ms.get(item_id, 0) + duration_ms
             if duration_ms > 0:
                 assert self.playback.ends_at > self.now
@@ -293,6 +316,13 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(item_id=st.sampled_from(["a", "b", "c", "d"]), total_ms=st.integers(-10, 5000))
     def player_tells(self, item_id: str, total_ms: int) -> None:
         self.playback.played(item_id, total_ms, self.now)
+
+    @rule()
+    def session_is_lost(self) -> None:
+        ends_at = self.playback.ends_at
+        self.playback.session_lost()
+        assert self.playback.ends_at == ends_at
+        self.lost |= self.received_ms.keys()
 
     @rule()
     def user_speaks(self) -> None:
@@ -305,6 +335,7 @@ class AnyOrder(RuleBasedStateMachine):
                 case effects.Send(intent=intents.Truncate(item_id=item_id, audio_end_ms=heard_ms)):
                     assert 0 < heard_ms <= self.received_ms[item_id]
                     assert item_id not in self.truncated
+                    assert item_id not in self.lost
                     self.truncated.add(item_id)
                 case effects.Show(event=screen.PlaybackCut(item_id=shown_id, heard_ms=heard_ms)):
                     assert 0 <= heard_ms <= self.received_ms[shown_id]

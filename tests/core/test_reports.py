@@ -13,3 +13,15 @@ def test_reports_are_a_closed_union() -> None:
 
 def test_a_turn_that_did_not_fail_has_no_error() -> None:
     assert core.AgentTurnEnded(turn_id="turn_1", outcome=core.Outcome.COMPLETED).error is None
+
+
+def test_the_values_are_those_that_stand_in_recordings() -> None:
+    assert {phase.value for phase in core.Phase} == {"commentary", "final"}
+    assert {outcome.value for outcome in core.Outcome} == {"completed", "failed", "interrupted"}
+    assert {risk.value for risk in core.Risk} == {"delete", "force_push", "network", "outside_workspace"}
+
+
+def test_what_an_agent_does_not_say_of_a_request_is_empty() -> None:
+    request = core.AgentApprovalRequested(turn_id="turn_1", approval_id="a1", action="run the tests")
+
+    assert (request.detail, request.risks) == ("", ())

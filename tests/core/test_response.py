@@ -44,6 +44,8 @@ def do(response: Response, happened: Input) -> list[effects.Effect]:
             return response.ended("a", 1.0)
         case Input.REFUSED:
             return response.refused(1.0)
+        case Input.DENIED:
+            return response.denied()
         case Input.EXPIRED:
             return response.expired(1.0)
 
@@ -55,16 +57,19 @@ def do(response: Response, happened: Input) -> list[effects.Effect]:
         (State.IDLE, Input.CREATED, State.ACTIVE),
         (State.IDLE, Input.ENDED, State.IDLE),
         (State.IDLE, Input.REFUSED, State.IDLE),
+        (State.IDLE, Input.DENIED, State.IDLE),
         (State.IDLE, Input.EXPIRED, State.IDLE),
         (State.REQUESTED, Input.WANTED, State.REQUESTED),
         (State.REQUESTED, Input.CREATED, State.ACTIVE),
         (State.REQUESTED, Input.ENDED, State.IDLE),
         (State.REQUESTED, Input.REFUSED, State.ACTIVE),
+        (State.REQUESTED, Input.DENIED, State.IDLE),
         (State.REQUESTED, Input.EXPIRED, State.IDLE),
         (State.ACTIVE, Input.WANTED, State.ACTIVE),
         (State.ACTIVE, Input.CREATED, State.ACTIVE),
         (State.ACTIVE, Input.ENDED, State.IDLE),
         (State.ACTIVE, Input.REFUSED, State.ACTIVE),
+        (State.ACTIVE, Input.DENIED, State.ACTIVE),
         (State.ACTIVE, Input.EXPIRED, State.IDLE),
     ],
 )
@@ -205,6 +210,29 @@ def test_after_a_refusal_in_favour_of_a_cancelled_response_its_late_end_counts()
     assert response.ended("a", 4.0) == [CANCEL]
 
 
+def test_a_request_that_the_server_does_not_want_is_over_with_all_that_waited_for_it() -> None:
+    response = in_state(State.REQUESTED)
+    response.want(1.0)
+
+    assert response.denied() == [CANCEL]
+    assert response.is_idle
+    assert response.ended(None, 2.0) == []
+    assert response.want(3.0) == [CREATE, deadline(3.0)]
+
+
+def test_a_denial_while_another_response_is_active_is_not_about_it() -> None:
+    response = in_state(State.ACTIVE)
+    response.want(1.0)
+
+    assert response.denied() == []
+    assert response.state is State.ACTIVE
+    assert response.ended("a", 2.0) == [CREATE, deadline(2.0)]
+
+
+def test_a_denial_of_a_request_that_is_over_changes_nothing() -> None:
+    assert in_state(State.IDLE).denied() == []
+
+
 def test_a_response_that_never_ends_is_given_up_with_a_warning() -> None:
     response = in_state(State.ACTIVE)
 
@@ -314,6 +342,14 @@ class AnyOrder(RuleBasedStateMachine):
         self.is_outstanding = False
         self.perform(self.response.refused(self.now))
         self.want()
+
+    @precondition(lambda self: self.is_outstanding)
+    @rule()
+    def denied(self) -> None:
+        # Whoever wanted it waits for a while and wants it again; here nobody does.
+        self.is_outstanding = False
+        self.is_owed = False
+        self.perform(self.response.denied())
 
     @invariant()
     def what_is_owed_is_waited_for(self) -> None:

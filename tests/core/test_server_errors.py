@@ -15,11 +15,12 @@ from backchannel.core.server_errors import RECOVERABLE, Remedy, remedy_for
         ("audio_end_ms_too_large", Remedy.WARN),
         ("response_cancel_not_active", Remedy.WARN),
         ("input_audio_buffer_commit_empty", Remedy.WARN),
-        ("rate_limit_exceeded", Remedy.WARN),
+        ("rate_limit_exceeded", Remedy.PAUSE),
         ("invalid_value", Remedy.WARN),
         ("unknown_parameter", Remedy.WARN),
+        ("session_expired", Remedy.REOPEN),
+        ("session_connection_lost", Remedy.REOPEN),
         ("", Remedy.END),
-        ("session_expired", Remedy.END),
         ("server_error", Remedy.END),
         ("insufficient_quota", Remedy.END),
     ],
@@ -29,7 +30,7 @@ def test_only_listed_codes_are_survived(code: str, remedy: Remedy) -> None:
 
 
 def test_no_other_code_is_survived() -> None:
-    assert len(RECOVERABLE) == 10
+    assert len(RECOVERABLE) == 12
     assert Remedy.END not in RECOVERABLE.values()
 
 

@@ -58,3 +58,19 @@ def test_what_cannot_be_base64_lasts_no_time(data: str) -> None:
 @given(st.text())
 def test_any_text_has_a_length(data: str) -> None:
     assert 0 <= pcm.base64_decoded_bytes(data) <= len(data)
+
+
+@given(st.binary(max_size=200))
+def test_silence_lasts_as_long_as_what_it_stands_for(data: bytes) -> None:
+    silence = pcm.base64_silence(base64.b64encode(data).decode())
+
+    assert base64.b64decode(silence, validate=True) == bytes(len(data))
+
+
+@given(st.text())
+def test_any_text_has_a_silence_of_its_length(data: str) -> None:
+    silence = pcm.base64_silence(data)
+
+    assert len(silence) == len(data)
+    assert set(silence) <= {"A", "="}
+    assert pcm.base64_decoded_bytes(silence) == pcm.base64_decoded_bytes(data)

@@ -23,13 +23,30 @@ BYTES_PER_TOKEN: Final = 4
 MAX_ENVELOPE_TOKENS: Final = 8192
 MIN_INPUT_TOKENS: Final = 2048
 
+_TASK: Final = r"(?: (?:this|that|the) \s (?:(?:current|running) \s)? (?:task|one|run|job) | this | that | it )"
+_DONE: Final = r"(?: done | finished | complete | completed | through | over ) \b"
+# U+2019 is the apostrophe of typographers, and of what recognises speech.
 _LATER: Final = re.compile(
-    r"""\W*(?:(?:and|then|okay|ok|please)\W+)*
-    (?: after\ (?:this|that|it)\b | after\ (?:this|that|the)\ (?:task|one|run|job)\b | afterwards?\b
-      | (?:when|once|as\ soon\ as)\ (?:you\ are|you're|youre|that\ is|that's|it\ is|it's|this\ is)
-        \ (?:done|finished|through)\b
-      | (?:when|once)\ (?:this|that|it)\ (?:finishes|ends|is\ over)\b
-      | next, | as\ the\ next\ (?:thing|task)\b )""",
+    rf"""\W* (?: (?:and|then|also|okay|ok|please) \W+ )*
+    (?: after \s {_TASK}
+        # What happens after something that is named, or that went wrong, is no order: "after this test fails",
+        # "after it broke the build". An order goes on with what is to be done, or with a pause.
+        (?: ,
+          | \s (?: please | then | also | let['\u2019]?s | (?:can|could|would|will) \s you | you \s (?:can|should) ) \b
+          | \s (?!\w+ (?:ed|s) \b | (?:broke|did|gave|got|had|hit|lost|made|ran|threw|took|went) \b) \w+
+            (?: \s (?: a | all | an | another | every\w* | it | my | our | some | the | them | these | this | those ) \b
+              | [.!]? \s* \Z )
+        )
+      | (?: after | as \s soon \s as | once | when ) \s
+        (?: (?: you | {_TASK} ) (?: \s (?: are | is | have | has ) | ['\u2019]? (?: re | s | ve ) ) \s {_DONE}
+          | you \s finish (?: \s {_TASK} )? (?: , | \s )
+          | {_TASK} \s (?: finishes | ends ) \b (?! \s with \b )
+        )
+      | (?: once | when ) \s (?: done | finished ) ,
+      | afterwards? \b
+      | next ,
+      | as \s the \s next \s (?: thing | task ) \b
+    )""",
     re.IGNORECASE | re.VERBOSE,
 )
 _OPEN: Final = "<realtime_delegation>\n"
@@ -68,7 +85,11 @@ def parse_delegation(text: str) -> str:
 
 
 def is_for_later(words: str) -> bool:
-    """Whether a request says, at its beginning, that it is to be done after what is being done now."""
+    """Whether a request says, at its beginning, that it is to be done after what is being done now.
+
+    In doubt it does not: a change that reaches the agent too early is read by it as it was meant, while one that waits
+    cannot be heard.
+    """
     return _LATER.match(words) is not None
 
 

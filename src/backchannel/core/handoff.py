@@ -12,7 +12,7 @@ its connection, its calls are void: nobody is left to hear an answer, and the re
 
 A request that says itself that it is for later ("after this, run the linter") waits like one that comes while the task
 is stopping. Where the client manages handoffs (`client_managed_handoffs`) it tells the voice what comes of them, so
-nothing of it is said here but the answer to a call that changed the running task.
+nothing of it is said here but the answer to a call that changed the running task or waits for its end.
 
 The table says how the state moves; what is sent at each step is in the methods.
 
@@ -43,6 +43,8 @@ from backchannel.core.screen import (
 from backchannel.wire.realtime import intents
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from backchannel.core.options import Options
     from backchannel.core.transcript import Utterance
 
@@ -157,6 +159,8 @@ class _Task:
     started_at: float
     latest: str | None = None
     """The last thing the agent said of it."""
+    is_latest_offered: bool = False
+    """Whether the voice was asked to speak of that when it came."""
     stop_calls: list[str] = dataclasses.field(default_factory=list)
 
 
@@ -230,6 +234,8 @@ class Handoff:
         spoken = "\n".join(f"{entry.speaker}: {entry.text}" for entry in said)
         words = text if text.strip() else spoken
         if not words.strip():
+            if self._options.client_managed_handoffs:
+                return _NOTHING
             answer = intents.FinishHandoff(handoff_id=call_id, output=EMPTY)
             return Decision(effects=(Send(intent=answer),), news=News(reason=Reason.ASKED, about=call_id))
         request = _Request(text=render_delegation(words, spoken), words=words, by_voice=True, call_id=call_id)
@@ -277,7 +283,7 @@ class Handoff:
             return self._standalone(turn_id, text, phase)
         if self.state is State.STOPPING and phase is Phase.COMMENTARY:
             return _NOTHING
-        task.latest = text
+        task.latest, task.is_latest_offered = text, False
         if self._options.client_managed_handoffs:
             return _NOTHING
         news: News | None = None
@@ -285,6 +291,7 @@ class Handoff:
             # As the reference: a call that waits for its answer is spoken of with the answer, all else as it comes.
             if task.request.call_id is None and not self._options.reports_as_items:
                 news = News(reason=Reason.RESULT, about=turn_id, text=_first_paragraph(text))
+                task.is_latest_offered = True
         elif phase is Phase.COMMENTARY:
             news = News(reason=Reason.MILESTONE, about=turn_id, text=_first_paragraph(text))
         # Otherwise the end of the turn follows a final message and asks for speech.
@@ -323,6 +330,8 @@ class Handoff:
         task = self._task
         if task is None or task.turn_id != turn_id or self.state is State.STOPPING:
             return _NOTHING
+        if self._options.client_managed_handoffs:
+            return Decision(effects=(Show(event=Warned(message=reason)),))
         report = Send(intent=self.report(reason, Phase.COMMENTARY))
         return Decision(effects=(report,), news=News(reason=Reason.ASKED, about=turn_id, text=reason))
 
@@ -378,13 +387,12 @@ class Handoff:
         return f"Still working on {_brief(task.request.words)}, for {_ago(now - task.started_at)} now.{latest}"
 
     def session_ending(self) -> tuple[Effect, ...]:
-        """The session ends: answer what still waits for an answer."""
-        effects = self._drop_queued(SESSION_ENDS)
+        """The session ends: answer what still waits for an answer. What was asked for is still done, if it can be."""
+        effects = self._given_up(self._queued, SESSION_ENDS)
         if self._task is not None:
-            if not self._options.client_managed_handoffs:
-                effects += _answer(self._task.request.call_id, SESSION_ENDS)
+            effects += self._given_up([self._task.request], SESSION_ENDS)
             effects += _answer_stops(self._task, SESSION_ENDS)
-            self._task.request = dataclasses.replace(self._task.request, call_id=None)
+        self.session_lost()
         return tuple(effects)
 
     def session_lost(self) -> None:
@@ -450,6 +458,7 @@ class Handoff:
         self._task = None
         self._over.append(task.turn_id)
         self._step(why)
+        news = self._news_of(task, outcome, output, is_asked=was_stopping)
         started = None
         while self._queued:
             # The first starts the next task, the others change it, or wait for its end too.
@@ -458,7 +467,7 @@ class Handoff:
             decision = self._asked(self._queued.popleft(), now)
             effects += decision.effects
             started = started or decision.started
-        news = self._news_of(task, outcome, output, is_asked=was_stopping)
+            news = news or decision.news
         return Decision(effects=tuple(effects), news=news, started=started, ended=(task.turn_id,))
 
     def _concluded(self, task: _Task, output: str) -> list[Effect]:
@@ -488,7 +497,7 @@ class Handoff:
             return None
         if is_asked:
             reason = Reason.ASKED
-        elif self._is_immediate and task.request.call_id is None and output == FINISHED:
+        elif task.is_latest_offered and task.request.call_id is None and output == FINISHED:
             # Each message was spoken of as it came.
             return None
         else:
@@ -497,9 +506,15 @@ class Handoff:
         return News(reason=reason, about=task.turn_id, text=_first_paragraph(said))
 
     def _drop_queued(self, output: str) -> list[Effect]:
-        dropped = [effect for request in self._queued for effect in _answer(request.call_id, output)]
+        dropped = self._given_up(self._queued, output)
         self._queued.clear()
         return dropped
+
+    def _given_up(self, requests: Iterable[_Request], output: str) -> list[Effect]:
+        """The answers to delegations of which nothing more will be heard; where the client manages them it tells so."""
+        if self._options.client_managed_handoffs:
+            return []
+        return [effect for request in requests for effect in _answer(request.call_id, output)]
 
     def _claim(self, call_id: str) -> bool:
         if self.has_claimed(call_id):

@@ -14,6 +14,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What can be chosen about a conversation."""
 
     speech: Speech = Speech.MILESTONES
+    """Of what the voice speaks unasked."""
     quiet_ms: int = 700
     """How long nobody has spoken before the voice speaks unasked."""
     mirror_typed_text: bool = True
