@@ -10,8 +10,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from backchannel.engine.dialog import MIN_CONFIDENCE, Dialog, Reply, assured, is_request, joined
 from backchannel.engine.speech.base import Heard
+from backchannel.wire.realtime import TOOLS
+from tests.agents.test_grammar import Sampler
 
-ALL_TOOLS = frozenset({"background_agent", "remain_silent", "agent_status", "stop_agent"})
+ALL_TOOLS = frozenset(TOOLS)
 REFERENCE_TOOLS = frozenset({"background_agent", "remain_silent"})
 
 # What the conversation core answers calls with; the reference's own words are tried beside them.
@@ -26,6 +28,16 @@ STEERED = (
 )
 STOPPED = "The task was stopped before it was finished, as asked."
 STOPPED_ANSWER = "The task is stopped."
+KEPT = "This is kept and will be started when the running task is done."
+STILL_WORKING = "Still working on “run the tests”, for 20 seconds now. Latest: Collecting."
+LEVEL_SET = "From now on the level of updates is: results."
+MAY_IT_PUSH = (
+    "The agent asks for permission to run git push. This is request a1. Ask the user, and pass the answer on with"
+    " answer_approval."
+)
+MAY_IT_DELETE = (
+    "The agent asks for permission to delete the cache. This is request a2. It has to be answered on the screen."
+)
 
 
 def said(text: str, *, confidence: float = 1.0, from_grammar: bool = True) -> Heard:
@@ -160,6 +172,8 @@ def test_a_nod_is_for_the_agent_only_after_a_question(words: str) -> None:
         (said("stop"), True),
         (said("stop", confidence=0.4, from_grammar=False), True),
         (said("stop", confidence=0.2, from_grammar=False), False),
+        (said("stop", confidence=0.9, from_grammar=False), True),
+        (said("be quiet", confidence=0.4, from_grammar=False), True),
         (said("how is it going", confidence=0.4, from_grammar=False), True),
         (said("reader", confidence=0.99, from_grammar=False), False),
         (said("rename the parser class", confidence=0.9, from_grammar=False), True),
@@ -357,8 +371,291 @@ def test_several_utterances_are_one_request_without_what_was_not_understood() ->
     assert is_request(both)
 
 
+@pytest.mark.parametrize(
+    ("words", "level"),
+    [
+        ("be quiet", "silent"),
+        ("no more updates please", "silent"),
+        ("stop talking", "silent"),
+        ("please keep it down", "silent"),
+        ("Only tell me the results.", "results"),
+        ("just the results", "results"),
+        ("tell me when it is done", "results"),
+        ("let me know when you\u2019re finished", "results"),
+        ("keep me posted", "milestones"),
+        ("tell me the important steps", "milestones"),
+        ("normal updates", "milestones"),
+        ("tell me everything", "chatty"),
+        ("keep me updated on everything", "chatty"),
+        ("be chatty from now on", "chatty"),
+    ],
+)
+def test_a_wish_for_more_or_fewer_updates_sets_their_level_if_there_is_a_tool_for_it(words: str, level: str) -> None:
+    reply = Dialog().heard(said(words), ALL_TOOLS)
+    assert reply.say is None
+    assert call_of(reply) == ("set_updates", {"level": level})
+    assert call_of(Dialog().heard(said(words), REFERENCE_TOOLS)) == ("background_agent", {"prompt": words})
+
+
+@pytest.mark.parametrize(
+    ("words", "tool"),
+    [
+        ("stop", "stop_agent"),
+        ("stop it now", "stop_agent"),
+        ("quiet", "background_agent"),
+        ("any updates", "agent_status"),
+        ("update me", "agent_status"),
+        ("tell me everything about the parser", "background_agent"),
+        ("keep me posted about the results", "background_agent"),
+        ("only the core tests", "background_agent"),
+    ],
+)
+def test_other_wishes_leave_the_updates_as_they_are(words: str, tool: str) -> None:
+    call = call_of(Dialog().heard(said(words), ALL_TOOLS))
+    assert call is not None
+    assert call[0] == tool
+
+
+@pytest.mark.parametrize("level", ["silent", "results", "milestones", "chatty"])
+def test_a_level_that_was_set_is_acknowledged_shortly(level: str) -> None:
+    dialog = Dialog()
+    dialog.called("call_1", "set_updates")
+    dialog.answered("call_1", f"From now on the level of updates is: {level}.")
+    reply = dialog.asked(ALL_TOOLS)
+    assert reply.say
+    assert reply.say.startswith("Okay")
+    assert len(reply.say) < 50
+    assert dialog.asked(ALL_TOOLS) == Reply()
+
+
+def test_a_level_that_was_not_set_is_read_out() -> None:
+    dialog = Dialog()
+    dialog.called("call_1", "set_updates")
+    dialog.answered("call_1", "There is no such level of updates.")
+    assert dialog.asked(ALL_TOOLS).say == "There is no such level of updates."
+
+
+def test_every_wish_for_updates_in_the_recognisers_grammar_is_understood() -> None:
+    sampler = Sampler(seed=14)
+    levels = set()
+    for _ in range(1000):
+        sentence = sampler.sentence("updates")
+        call = call_of(Dialog().heard(said(sentence), ALL_TOOLS))
+        assert call is not None
+        assert call[0] == "set_updates", sentence
+        levels.add(call[1]["level"])
+    assert levels == {"silent", "results", "milestones", "chatty"}
+
+
+def test_every_answer_to_a_request_for_permission_in_the_grammar_is_understood() -> None:
+    sampler = Sampler(seed=15)
+    answers = {sampler.sentence("permission") for _ in range(300)} | {"yes", "no", "yes please", "no thanks"}
+    for sentence in answers:
+        assert call_of(asking().heard(said(sentence), ALL_TOOLS)) == (
+            "answer_approval",
+            {
+                "approval_id": "a1",
+                "decision": "decline" if {"no", "not", "don't"} & set(sentence.split()) else "approve",
+            },
+        ), sentence
+
+
+def asking() -> Dialog:
+    """A dialog that has just asked for a permission."""
+    dialog = working()
+    dialog.user_wrote(f"[BACKEND] {MAY_IT_PUSH}")
+    assert dialog.asked(ALL_TOOLS).say == "May I run git push?"
+    assert dialog.asked(ALL_TOOLS) == Reply()
+    return dialog
+
+
+@pytest.mark.parametrize(
+    ("words", "decision"),
+    [
+        ("yes", "approve"),
+        ("Yes, please!", "approve"),
+        ("sure, go ahead", "approve"),
+        ("okay", "approve"),
+        ("no", "decline"),
+        ("no thanks", "decline"),
+        ("don\u2019t do it", "decline"),
+    ],
+)
+def test_a_yes_or_no_to_the_question_is_passed_on_without_a_word(words: str, decision: str) -> None:
+    reply = asking().heard(said(words), ALL_TOOLS)
+    assert reply.say is None
+    assert call_of(reply) == ("answer_approval", {"approval_id": "a1", "decision": decision})
+
+
+@pytest.mark.parametrize(
+    ("words", "tool"),
+    [
+        ("stop", "stop_agent"),
+        ("how is it going", "agent_status"),
+        ("be quiet", "set_updates"),
+        ("yes but only to the test branch", "background_agent"),
+        ("yes and run the tests", "background_agent"),
+        ("what would you push", "background_agent"),
+        ("yes yes yes yes yes yes yes yes yes yes yes yes yes", "background_agent"),
+    ],
+)
+def test_whatever_else_is_said_to_the_question_is_handled_as_usual(words: str, tool: str) -> None:
+    call = call_of(asking().heard(said(words), ALL_TOOLS))
+    assert call is not None
+    assert call[0] == tool
+
+
+def test_noise_after_the_question_is_no_answer_and_the_answer_may_still_come() -> None:
+    dialog = asking()
+    assert dialog.heard(said("the of", confidence=0.2, from_grammar=False), ALL_TOOLS) == Reply()
+    assert call_of(dialog.heard(said("yes"), ALL_TOOLS)) is not None
+
+
+def test_a_yes_after_something_else_was_said_is_no_answer_and_the_question_is_put_again() -> None:
+    dialog = asking()
+    assert dialog.heard(said("hello"), ALL_TOOLS).call is None
+    assert dialog.heard(said("yes"), ALL_TOOLS) == Reply(say="May I run git push?")
+    assert call_of(dialog.heard(said("yes"), ALL_TOOLS)) == (
+        "answer_approval",
+        {"approval_id": "a1", "decision": "approve"},
+    )
+
+
+def test_a_yes_after_news_is_no_answer_but_a_no_is() -> None:
+    dialog = asking()
+    dialog.user_wrote("[BACKEND] Half of the tests ran.")
+    assert dialog.asked(ALL_TOOLS).say == "Half of the tests ran."
+    assert call_of(dialog.heard(said("no"), ALL_TOOLS)) == (
+        "answer_approval",
+        {"approval_id": "a1", "decision": "decline"},
+    )
+
+
+def test_a_yes_to_another_question_of_the_agent_is_for_the_agent() -> None:
+    dialog = asking()
+    dialog.user_wrote("[BACKEND] Shall I change the tests too?")
+    assert dialog.asked(ALL_TOOLS).say == "Shall I change the tests too?"
+    assert call_of(dialog.heard(said("yes"), ALL_TOOLS)) == ("background_agent", {"prompt": "yes"})
+
+
+def test_a_question_that_was_cut_off_is_put_again_and_not_answered_by_what_cut_it_off() -> None:
+    dialog = asking()
+    dialog.interrupted()
+    assert dialog.heard(said("yes"), ALL_TOOLS) == Reply()
+    assert dialog.asked(ALL_TOOLS).say == "May I run git push?"
+
+
+def test_while_an_answer_is_being_passed_on_a_nod_is_no_second_answer() -> None:
+    dialog = asking()
+    assert dialog.heard(said("yes"), ALL_TOOLS).call is not None
+    dialog.called("call_2", "answer_approval")
+    assert dialog.heard(said("yes"), ALL_TOOLS) == Reply()
+
+
+def test_without_the_tool_for_the_answer_the_user_is_sent_to_the_screen() -> None:
+    dialog = working()
+    dialog.user_wrote(f"[BACKEND] {MAY_IT_PUSH}")
+    reply = dialog.asked(REFERENCE_TOOLS)
+    assert reply.say
+    assert reply.say.endswith("Please answer on the screen.")
+    assert dialog.heard(said("yes"), REFERENCE_TOOLS) == Reply()
+
+
+def test_news_and_the_question_are_said_together_with_the_question_at_the_end() -> None:
+    dialog = working()
+    dialog.user_wrote("[BACKEND] All 12 tests pass.")
+    dialog.answered("call_1", FINISHED[0])
+    dialog.user_wrote(f"[BACKEND] {MAY_IT_DELETE}")
+    dialog.user_wrote(f"[BACKEND] {MAY_IT_PUSH}")
+    assert dialog.asked(ALL_TOOLS).say == (
+        "All 12 tests pass. The agent asks for a permission. Please answer on the screen. May I run git push?"
+    )
+    assert call_of(dialog.heard(said("yes"), ALL_TOOLS)) is not None
+
+
+def test_a_request_that_is_kept_for_later_is_acknowledged_and_its_result_is_said_without_a_call() -> None:
+    dialog = working()
+    assert dialog.heard(said("after that run the linter"), ALL_TOOLS).call is not None
+    dialog.called("call_2", "background_agent")
+    dialog.answered("call_2", KEPT)
+    reply = dialog.asked(ALL_TOOLS)
+    assert reply.say
+    assert "after" in reply.say or "next" in reply.say
+    assert len(reply.say) < 40
+    dialog.user_wrote("[BACKEND] All 12 tests pass.")
+    dialog.answered("call_1", FINISHED[0])
+    assert dialog.asked(ALL_TOOLS).say == "All 12 tests pass."
+    dialog.user_wrote("[BACKEND] The linter found nothing.")
+    assert dialog.asked(ALL_TOOLS).say == "The linter found nothing."
+    assert dialog.asked(ALL_TOOLS) == Reply()
+
+
+def test_a_request_is_kept_also_when_the_running_task_has_no_call() -> None:
+    dialog = Dialog()
+    dialog.user_wrote("[BACKEND] Reading the files.")
+    dialog.called("call_1", "background_agent")
+    dialog.answered("call_1", KEPT)
+    reply = dialog.asked(ALL_TOOLS)
+    assert reply.say
+    assert reply.say.startswith("Reading the files. ")
+    assert KEPT not in reply.say
+
+
+def test_a_result_without_a_call_is_not_lost_when_the_user_asks_how_it_is_going_before_it_is_said() -> None:
+    dialog = Dialog()
+    dialog.user_wrote("[BACKEND] All 12 tests pass.")
+    dialog.called("call_1", "agent_status")
+    dialog.answered("call_1", "No task is running. The last one finished 2 seconds ago.")
+    assert dialog.asked(ALL_TOOLS).say == (
+        "All 12 tests pass. No task is running. The last one finished 2 seconds ago."
+    )
+    assert dialog.asked(ALL_TOOLS) == Reply()
+
+
+def test_what_the_status_says_already_is_not_said_beside_it() -> None:
+    dialog = Dialog()
+    dialog.user_wrote("[BACKEND] Collecting.")
+    dialog.called("call_1", "agent_status")
+    dialog.answered("call_1", STILL_WORKING)
+    assert dialog.asked(ALL_TOOLS).say == "Still working on “run the tests”, for 20 seconds now. Latest: Collecting."
+
+
+def test_of_a_stopped_task_without_a_call_only_the_stop_is_said() -> None:
+    dialog = Dialog()
+    dialog.user_wrote("[BACKEND] Half of it.")
+    dialog.called("call_1", "stop_agent")
+    dialog.answered("call_1", STOPPED_ANSWER)
+    assert dialog.asked(ALL_TOOLS).say == STOPPED_ANSWER
+    assert dialog.asked(ALL_TOOLS) == Reply()
+
+
+def test_a_sign_of_life_is_said_briefly_and_is_no_result() -> None:
+    dialog = working()
+    dialog.user_wrote(f"[BACKEND] {STILL_WORKING}")
+    assert dialog.asked(ALL_TOOLS).say == "Still working on it, for 20 seconds now."
+    assert dialog.asked(ALL_TOOLS) == Reply()
+    dialog.answered("call_1", FINISHED[0])
+    assert dialog.asked(ALL_TOOLS).say == "It is done."
+
+
+def test_a_sign_of_life_does_not_displace_a_report() -> None:
+    dialog = Dialog()
+    dialog.user_wrote("[BACKEND] All 12 tests pass.")
+    dialog.user_wrote(f"[BACKEND] {STILL_WORKING}")
+    assert dialog.asked(ALL_TOOLS).say == "All 12 tests pass."
+    assert dialog.asked(ALL_TOOLS) == Reply()
+
+
 texts = st.text(max_size=80) | st.sampled_from(
-    ["[BACKEND] Half.", "[BACKEND] ", "[USER] x", "run it", *FINISHED, *STEERED, STOPPED, STOPPED_ANSWER, ""]
+    [
+        *("[BACKEND] Half.", "[BACKEND] ", "[USER] x", "run it", "yes", "no", "be quiet", ""),
+        *(
+            f"[BACKEND] {report}"
+            for report in (STILL_WORKING, MAY_IT_PUSH, MAY_IT_DELETE, "About request a1: It is off.")
+        ),
+        *(*FINISHED, *STEERED, STOPPED, STOPPED_ANSWER, KEPT, LEVEL_SET),
+        "Nothing is decided. Ask the user about request a1: May I run git push?",
+    ]
 )
 
 
@@ -419,7 +716,8 @@ class AnyConversation(RuleBasedStateMachine):
         if self.reply.call is not None:
             assert self.reply.call.name in self.tools
         if self.reply.say is not None:
-            assert 0 < len(self.reply.say) <= 500
+            # Two pieces of news, that something waits on the screen, and a question.
+            assert 0 < len(self.reply.say) <= 900
 
 
 TestAnyConversation = AnyConversation.TestCase

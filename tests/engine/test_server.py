@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -26,6 +27,8 @@ from tests.engine.parts import (
     engine,
     eventually,
     standstill,
+    tone,
+    words,
 )
 
 if TYPE_CHECKING:
@@ -241,6 +244,73 @@ async def test_a_connection_that_breaks_while_much_is_to_be_sent_ends_its_sessio
             await session.connector.close()
         await eventually(lambda: server.n_sessions == 0, "the session ended")
         assert recogniser.closed
+
+
+async def test_a_client_may_open_its_next_session_before_it_closes_the_last() -> None:
+    made: list[ScriptedRecogniser] = []
+
+    def make() -> ScriptedRecogniser:
+        made.append(ScriptedRecogniser("run the tests", "how is it going"))
+        return made[-1]
+
+    async with engine(make, ToneSpeaker()) as server:
+        async with connected(server.url) as second:
+            async with connected(server.url) as first:
+                await first.configure()
+                await second.configure()
+                await second.write("This conversation is under way already.", role="developer")
+                await first.say()
+                assert calls(await first.response()) == [("background_agent", {"prompt": "run the tests"})]
+                assert server.n_sessions == 2
+            await eventually(lambda: server.n_sessions == 1, "the first session ended")
+            await second.write("[BACKEND] All 12 tests pass.")
+            assert words(await second.ask()) == "All 12 tests pass."
+            await second.say()
+            assert calls(await second.response()) == [("background_agent", {"prompt": "run the tests"})]
+        await eventually(lambda: server.n_sessions == 0, "the second session ended")
+        async with connected(server.url) as third:
+            await third.configure()
+            await third.say()
+            assert calls(await third.response())
+    assert all(recogniser.closed for recogniser in made)
+
+
+def reset(client: aiohttp.ClientWebSocketResponse) -> None:
+    """Have the connection end without a word, at its next close: neither of the protocol nor of TCP."""
+    client.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+async def test_a_connection_that_breaks_while_it_hears_and_speaks_frees_everything_but_what_is_of_others() -> None:
+    before = asyncio.all_tasks()
+    made: list[ScriptedRecogniser] = []
+
+    def make() -> ScriptedRecogniser:
+        made.append(ScriptedRecogniser("hello"))
+        return made[-1]
+
+    speaker = ToneSpeaker(gate=asyncio.Semaphore(1))
+    async with engine(make, speaker) as server, connected(server.url) as other:
+        await other.configure()
+        async with aiohttp.ClientSession() as session:
+            client = Client(await session.ws_connect(server.url))
+            await client.configure()
+            await client.say()
+            await client.until("response.output_audio.delta")
+            # It hears and speaks now, and its recogniser would take for ever.
+            made[1].may_finish.clear()
+            await client.hear(tone(300))
+            assert speaker.n_open == 1
+            reset(client.socket)
+            assert session.connector is not None
+            await session.connector.close()
+            await eventually(lambda: server.n_sessions == 1, "the session ended")
+        assert speaker.n_open == 0
+        await eventually(lambda: [each.closed for each in made] == [False, True, False], "only its recogniser closed")
+        speaker.gate = None
+        await other.say()
+        assert await other.response()
+    assert all(recogniser.closed for recogniser in made)
+    assert asyncio.all_tasks() == before
 
 
 async def test_closing_tells_every_client_and_leaves_nothing_behind() -> None:

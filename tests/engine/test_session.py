@@ -17,6 +17,7 @@ from backchannel.engine.session import NO_SYNTHESIZER
 from backchannel.engine.speech.base import Heard
 from backchannel.errors import SpeechError
 from tests.engine.parts import (
+    TOOLS,
     EndlessSpeaker,
     ScriptedRecogniser,
     ToneSpeaker,
@@ -283,6 +284,51 @@ async def test_a_restored_conversation_knows_its_open_calls() -> None:
         await client.until("conversation.item.done")
         await client.answer("call_old", "Nothing runs.")
         assert words(await client.ask()) == "Nothing runs."
+
+
+async def test_an_account_of_the_conversation_so_far_is_never_said_and_a_result_without_a_call_is() -> None:
+    async with engine(ScriptedRecogniser(), ToneSpeaker()) as server, connected(server.url) as client:
+        await client.configure()
+        await client.write(
+            "This conversation is under way already. A task was handed over before and goes on; no call waits for its"
+            " result, which will come in a message marked [BACKEND]. Where it stands: Still working on “it”.",
+            role="developer",
+        )
+        assert words(await client.ask()) == ""
+        await client.write("[BACKEND] All 12 tests pass.")
+        assert words(await client.ask()) == "All 12 tests pass."
+        assert words(await client.ask()) == ""
+
+
+async def test_a_permission_is_asked_for_aloud_and_the_answer_is_passed_on() -> None:
+    async with (
+        engine(ScriptedRecogniser("yes please"), ToneSpeaker()) as server,
+        connected(server.url) as client,
+    ):
+        await client.configure(tools=(*TOOLS, "answer_approval"))
+        await client.write(
+            "[BACKEND] The agent asks for permission to run git push. This is request a1. Ask the user, and pass the"
+            " answer on with answer_approval."
+        )
+        assert words(await client.ask()) == "May I run git push?"
+        await client.say()
+        answered = await client.response()
+        assert calls(answered) == [("answer_approval", {"approval_id": "a1", "decision": "approve"})]
+        assert words(answered) == ""
+
+
+async def test_a_wish_for_fewer_updates_is_passed_on_and_acknowledged() -> None:
+    async with (
+        engine(ScriptedRecogniser("only tell me the results"), ToneSpeaker()) as server,
+        connected(server.url) as client,
+    ):
+        await client.configure(tools=(*TOOLS, "set_updates"))
+        await client.say()
+        asked = await client.response()
+        assert calls(asked) == [("set_updates", {"level": "results"})]
+        call_id = next(event["item"]["call_id"] for event in asked if event.get("item", {}).get("call_id"))
+        await client.answer(call_id, "From now on the level of updates is: results.")
+        assert words(await client.ask()) == "Okay, only the results."
 
 
 async def test_a_synthesizer_that_fails_in_the_middle_does_not_lose_the_request() -> None:

@@ -1,16 +1,19 @@
 """What the voice says and does: a small dialog by rule, in place of a language model. Pure.
 
 Theory of operation. Two things make it speak. The user spoke (`heard`): the reply follows from the words alone:
-greetings are answered, a question about progress and a wish to stop call their tools where the client offers them, and
-every other request is handed to the background agent in the words that were understood, after a short acknowledgement.
-What was not understood well enough is handed to nobody. Or the client asks for a response (`asked`): then the reply
-is what is new since the last one, said once and briefly.
+greetings are answered, a question about progress, a wish to stop and one for more or fewer updates call their tools
+where the client offers them, and every other request is handed to the background agent in the words that were
+understood, after a short acknowledgement. What was not understood well enough is handed to nobody. Or the client asks
+for a response (`asked`): then the reply is what is new since the last one, said once and briefly.
 
 What is new comes as items: a user message marked `[BACKEND] ` is a report of the agent, a function call's output is
-the answer of a tool. The answer of a `background_agent` call either only says that a running task was changed (then an
-acknowledgement is due), or points to the reports before it (then the last of them is the result), or says how the task
-ended. A newer report takes the place of an older one that was not said yet; a result is not displaced by a report.
-User messages marked `[USER] ` are what the user typed to the agent: known, and never said.
+the answer of a tool. The answer of a `background_agent` call either only says that a running task was changed or that
+the request is kept for later (then an acknowledgement is due), or points to the reports before it (then the last of
+them is the result), or says how the task ended. A newer report takes the place of an older one that was not said yet;
+a result is not displaced by a report. A report that no open call stands for, of a task that was kept for later or
+begun before this session, may be its result: the answer of another tool does not displace it either. A sign of life is
+no report: nothing is known by it. Reports about a request for permission are `permission.py`'s. User messages marked
+`[USER] ` are what the user typed to the agent: known, and never said.
 
 The file is long because its phrases and patterns stand with the one state that they serve, what is still unsaid.
 
@@ -29,7 +32,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from backchannel.engine import permission, updates
+from backchannel.engine.permission import Permissions
 from backchannel.engine.prose import spoken_form
+from backchannel.engine.reply import Reply, ToolCall
 from backchannel.engine.speech.base import Heard
 
 if TYPE_CHECKING:
@@ -59,6 +65,7 @@ MAX_OPEN_CALLS: Final = 256
 _ON_IT: Final = ("On it.", "Okay, I'm on it.", "Right away.", "Sure, one moment.", "Will do.")
 _PASSED_ON: Final = ("Okay.", "Sure.", "All right.", "Got it.")
 _TAKEN: Final = ("It has that now.", "That is passed on.", "It knows.")
+_KEPT: Final = ("I'll do that afterwards.", "That comes next.", "I'll keep that for afterwards.")
 _HELLO: Final = ("Hello! What shall I do?", "Hi! What can I do for you?", "Hello there.")
 _WELCOME: Final = ("You're welcome.", "Any time.", "Glad to help.")
 _GOODBYE: Final = ("Goodbye!", "See you.", "Bye for now.")
@@ -103,6 +110,10 @@ _STATUS: Final = re.compile(
 )
 _ADDRESSED: Final = re.compile(
     r"\b(?:please|can you|could you|would you|will you|hey|computer|agent|i want you|let's)\b"
+)
+_KEPT_ANSWER: Final = re.compile(r"\bwill be started when\b", re.IGNORECASE)
+_SIGN_OF_LIFE: Final = re.compile(
+    r"Still working on “.*”, for (?P<elapsed>\w+(?: \w+)?) now\.(?: Latest: .*)?", re.DOTALL
 )
 _STEER_ANSWER: Final = re.compile(r"\bsteer|\balready running\b|\bas a change\b", re.IGNORECASE)
 _NEGATIVE: Final = re.compile(r"\b(?:no|not|cannot|can't|stopped|fail\w*|error|ends?)\b", re.IGNORECASE)
@@ -236,6 +247,10 @@ class _Kind(enum.Enum):
 
     REPORT = "report"
     """The agent said something on its way."""
+    LONE_REPORT = "lone_report"
+    """The agent said something that no open call stands for: perhaps on its way, perhaps a result."""
+    SIGN_OF_LIFE = "sign_of_life"
+    """The agent has said nothing for a while, and still works."""
     RESULT = "result"
     """The last thing the agent said of a task."""
     ENDING = "ending"
@@ -246,23 +261,14 @@ class _Kind(enum.Enum):
     """The answer to a stop; it says all of how the stopped task ended."""
     TAKEN = "taken"
     """A running task took a change."""
+    KEPT = "kept"
+    """A request waits for the end of the running task."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
-    """A tool that is to be called."""
-
-    name: str
-    arguments: str
-    """A JSON object."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """What to say, and then what to call; either may be missing."""
-
-    say: str | None = None
-    call: ToolCall | None = None
+_PASSING: Final = frozenset({_Kind.REPORT, _Kind.LONE_REPORT, _Kind.SIGN_OF_LIFE, _Kind.TAKEN})
+"""What gives way to whatever was asked for or achieved."""
+_OF_THE_TASK: Final = frozenset({_Kind.ENDING, _Kind.REPORT, _Kind.LONE_REPORT, _Kind.SIGN_OF_LIFE})
+"""What a task that is stopped has to say; the answer to the stop says it all."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,14 +291,16 @@ def is_request(heard: Heard) -> bool:
         return False
     if heard.from_grammar:
         return True
-    if heard.confidence >= MIN_CONFIDENCE:
-        return len({word for word in words if word not in _FUNCTION_WORDS}) >= MIN_CONTENT_WORDS
+    n_content = len({word for word in words if word not in _FUNCTION_WORDS})
+    if heard.confidence >= MIN_CONFIDENCE and n_content >= MIN_CONTENT_WORDS:
+        return True
     # Free speech that comes out as just one of the control phrases hardly does so by chance.
     return heard.confidence >= MIN_ADDRESSED_CONFIDENCE and _is_control(" ".join(words[: MAX_SMALL_TALK_WORDS + 1]))
 
 
 def _is_control(sentence: str) -> bool:
-    return any(pattern.fullmatch(sentence) for pattern in (_STOP, _STATUS, _GREETING, _THANKS, _BYE))
+    patterns = (_STOP, _STATUS, _GREETING, _THANKS, _BYE)
+    return any(pattern.fullmatch(sentence) for pattern in patterns) or updates.level_asked_for(sentence) is not None
 
 
 def assured(heard: Heard, knows_request: Callable[[str], bool]) -> Heard:
@@ -327,14 +335,24 @@ class Dialog:
         self._typed: list[str] = []
         self._saying: tuple[_News, ...] = ()
         self._interrupted: tuple[_News, ...] = ()
+        self._permissions = Permissions()
 
     def user_wrote(self, text: str) -> None:
         """A text message of the user came into the conversation."""
         if text.startswith(AGENT_PREFIX):
-            self._n_reports += 1
-            self._add(_Kind.REPORT, text.removeprefix(AGENT_PREFIX))
+            self._reported(text.removeprefix(AGENT_PREFIX))
         elif text.strip() and not text.startswith(USER_PREFIX):
             self._typed = [*self._typed, text.strip()][-MAX_NEWS:]
+
+    def _reported(self, text: str) -> None:
+        if self._permissions.told(text):
+            return
+        sign_of_life = _SIGN_OF_LIFE.fullmatch(text)
+        if sign_of_life is not None:
+            self._add(_Kind.SIGN_OF_LIFE, f"Still working on it, for {sign_of_life['elapsed']} now.")
+            return
+        self._n_reports += 1
+        self._add(_Kind.REPORT if self._is_open(AGENT_TOOL) else _Kind.LONE_REPORT, text)
 
     def called(self, call_id: str, name: str) -> None:
         """A tool was called; its answer is still to come."""
@@ -350,10 +368,18 @@ class Dialog:
             return
         if name == STOP_TOOL:
             # It says how the task ended, and what the task itself had to say about that is no news any more.
-            self._news = [news for news in self._news if news.kind not in (_Kind.ENDING, _Kind.REPORT)]
+            self._news = [news for news in self._news if news.kind not in _OF_THE_TASK]
             self._add(_Kind.STOP, output)
+        elif name == permission.TOOL:
+            said = self._permissions.answered(output)
+            if said is not None:
+                self._add(_Kind.ANSWER, said)
+        elif name == updates.TOOL:
+            self._add(_Kind.ANSWER, updates.level_set(output) or output)
         elif name != AGENT_TOOL:
             self._add(_Kind.ANSWER, output)
+        elif _KEPT_ANSWER.search(output):
+            self._add(_Kind.KEPT, "")
         elif AGENT_PREFIX.strip() in output:
             self._finished(call)
         elif self._only_steered(output):
@@ -368,16 +394,28 @@ class Dialog:
         self._asked_again = False
         self._saying = ()
         was_question, self._last_question = self._last_question, False
+        asked = self._permissions.passed_over()
+        decided = None if was_question else self._decided(heard, tools, asked=asked)
+        if decided is not None:
+            return decided
         small_talk = self._small_talk(heard, tools, was_question=was_question)
         if small_talk is not None:
             return small_talk
         if AGENT_TOOL not in tools:
             return Reply(say=self._vary(_NO_AGENT))
-        busy = any(call.name == AGENT_TOOL for call in self._open.values())
+        busy = self._is_open(AGENT_TOOL)
         arguments = msgspec.json.encode({"prompt": heard.text.strip()}).decode()
         return Reply(
             say=self._vary(_PASSED_ON if busy else _ON_IT), call=ToolCall(name=AGENT_TOOL, arguments=arguments)
         )
+
+    def _decided(self, heard: Heard, tools: frozenset[str], *, asked: str | None) -> Reply | None:
+        """The reply to the user's answer to a request for permission; None when it is none."""
+        words = _words(heard.text)
+        # While an answer is being passed on, the next one is the client's to hear.
+        if permission.TOOL not in tools or self._is_open(permission.TOOL) or len(words) > MAX_SMALL_TALK_WORDS:
+            return None
+        return self._permissions.answer(" ".join(words), asked=asked)
 
     def _small_talk(self, heard: Heard, tools: frozenset[str], *, was_question: bool) -> Reply | None:
         """The reply to what is no work for the agent; None for a request."""
@@ -394,6 +432,9 @@ class Dialog:
             return Reply(call=ToolCall(name=STATUS_TOOL, arguments="{}"))
         if STOP_TOOL in tools and _STOP.fullmatch(words):
             return Reply(say=self._vary(_PASSED_ON), call=ToolCall(name=STOP_TOOL, arguments="{}"))
+        level = updates.level_asked_for(words) if updates.TOOL in tools else None
+        if level is not None:
+            return Reply(call=ToolCall(name=updates.TOOL, arguments=msgspec.json.encode({"level": level}).decode()))
         return None
 
     def asked(self, tools: frozenset[str]) -> Reply:
@@ -403,17 +444,22 @@ class Dialog:
             reply = self.heard(Heard(text=text, confidence=1.0, from_grammar=True), tools)
             if reply != Reply():
                 return reply
-        news = self._choose() or self._interrupted
-        if not news:
-            return Reply()
+        news = self._choose()
+        request = self._permissions.due(by_voice=permission.TOOL in tools)
+        if request is None:
+            news = news or self._interrupted
+            if not news:
+                return Reply()
+            self._permissions.passed_over()
         self._interrupted = ()
         self._saying = news
-        say = " ".join(self._phrase(entry) for entry in news)
-        self._last_question = say.endswith("?")
+        say = " ".join([*map(self._phrase, news), *([] if request is None else [request])])
+        self._last_question = say.endswith("?") and not self._permissions.is_asking
         return Reply(say=say)
 
     def interrupted(self) -> None:
         """What was being said was cut off: if nothing newer comes, it may be said again."""
+        self._permissions.cut_off()
         if self._saying:
             self._interrupted, self._saying = self._saying, ()
 
@@ -433,26 +479,34 @@ class Dialog:
         if _STEER_ANSWER.search(output):
             return True
         # An older task is still open: then this call went into that one.
-        busy = any(call.name == AGENT_TOOL for call in self._open.values())
-        return busy and not _NEGATIVE.search(output)
+        return self._is_open(AGENT_TOOL) and not _NEGATIVE.search(output)
 
     def _choose(self) -> tuple[_News, ...]:
         """Take what to say of what is new: what was asked for and what was achieved, else the newest there is."""
-        due = [news for news in self._news if news.kind not in (_Kind.REPORT, _Kind.TAKEN)]
+        due = [news for news in self._news if news.kind not in _PASSING]
         if due:
             # The newest of each kind; two kinds at most are new to anybody.
             newest = {news.kind: news for news in due}
             # Reports after the last of them are of other work, and keep.
             last = max(at for at, news in enumerate(self._news) if news is due[-1])
-            self._news = self._news[last + 1 :]
-            return tuple(news for news in due if newest[news.kind] is news)[-2:]
-        latest, self._news = self._news[-1:], []
-        return tuple(latest)
+            before, self._news = self._news[:last], self._news[last + 1 :]
+            chosen = [news for news in due if newest[news.kind] is news][-2:]
+            return (*_untold(before, chosen), *chosen)
+        # A sign of life says less than any report before it.
+        told = [news for news in self._news if news.kind is not _Kind.SIGN_OF_LIFE] or self._news
+        self._news = []
+        return tuple(told[-1:])
 
     def _phrase(self, news: _News) -> str:
         if news.kind is _Kind.TAKEN:
             return self._vary(_TAKEN)
+        if news.kind is _Kind.KEPT:
+            return self._vary(_KEPT)
         return spoken_form(news.text) or self._vary(_ON_SCREEN)
+
+    def _is_open(self, name: str) -> bool:
+        """Whether a call of this tool waits for its answer."""
+        return any(call.name == name for call in self._open.values())
 
     def _not_understood(self, heard: Heard) -> Reply:
         words = _words(heard.text)
@@ -467,6 +521,14 @@ class Dialog:
         phrase = phrases[self._n_replies % len(phrases)]
         self._n_replies += 1
         return phrase
+
+
+def _untold(before: list[_News], chosen: list[_News]) -> list[_News]:
+    """What may be a result and would be lost: the last report without a call, unless what is said has it already."""
+    if any(news.kind not in (_Kind.ANSWER, _Kind.KEPT) for news in chosen):
+        return []
+    lone = [news for news in before if news.kind is _Kind.LONE_REPORT][-1:]
+    return [news for news in lone if not any(spoken_form(news.text) in one.text for one in chosen)][: 2 - len(chosen)]
 
 
 def _words(text: str) -> list[str]:
