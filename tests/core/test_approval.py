@@ -204,6 +204,25 @@ def test_a_request_is_shown_told_to_the_voice_and_put_to_the_user() -> None:
     assert to_agent(step) == []
 
 
+def test_what_is_answered_on_the_screen_is_mentioned_once() -> None:
+    approval = Approval(OPTIONS)
+    step = approval.requested(request(risks=(Risk.DELETE,)), 1.0)
+
+    assert step.ask is None
+    assert step.mention == Question(approval_id="a1", text="May I run git push? Please answer that on the screen.")
+    assert approval.requested(request("a2"), 2.0).mention is None
+
+
+def test_where_the_beginning_of_speech_is_not_told_everything_is_answered_on_the_screen() -> None:
+    approval = Approval(Options(tells_speech=False, speaks_by_channel=True))
+    step = approval.requested(request(), 1.0)
+
+    assert approval.state("a1") is State.ON_SCREEN
+    (told,) = [effect.intent for effect in step.effects if isinstance(effect, effects.Send)]
+    assert isinstance(told, intents.ReportProgress)
+    assert told.channel == "commentary"
+
+
 def test_what_is_asked_is_said_in_one_line_with_one_question_mark() -> None:
     step = Approval(OPTIONS).requested(request(action=" run\n\n git   push? "), 0.0)
 

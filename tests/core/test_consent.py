@@ -17,6 +17,7 @@ from backchannel.core.consent import (
     Consent,
     read_consent,
 )
+from tests.core.blind_utterances import UTTERANCES as BLIND_UTTERANCES
 from tests.core.utterances import UTTERANCES
 
 HESITATIONS = (
@@ -187,3 +188,29 @@ def test_small_differences_matter_to_a_yes(text: str, expected: Consent) -> None
 )
 def test_a_no_begins_with_a_refusal_and_nowhere_assents(text: str, expected: Consent) -> None:
     assert read_consent(text) is expected
+
+
+# Two hundred utterances by somebody who has not seen the parser.
+
+
+def test_no_blind_utterance_is_taken_for_a_yes_that_is_none() -> None:
+    assert [
+        text for text, expected in BLIND_UTTERANCES if expected != "yes" and read_consent(text) is Consent.YES
+    ] == []
+
+
+def test_few_blind_utterances_have_to_be_asked_again() -> None:
+    yes = [text for text, expected in BLIND_UTTERANCES if expected == "yes"]
+    missed = [text for text in yes if read_consent(text) is not Consent.YES]
+
+    assert (len(BLIND_UTTERANCES), len(yes)) == (200, 50)
+    # A yes that is missed costs a question; these are not in the grammar.
+    assert len(missed) <= 3, missed
+
+
+def test_no_blind_refusal_is_taken_for_a_yes_and_most_are_refusals() -> None:
+    refusals = [text for text, expected in BLIND_UTTERANCES if expected == "no"]
+    read = [read_consent(text) for text in refusals]
+
+    assert Consent.YES not in read
+    assert read.count(Consent.NO) >= 0.9 * len(refusals)

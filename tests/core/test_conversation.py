@@ -21,6 +21,7 @@ from backchannel.core import (
     Options,
     Outcome,
     Phase,
+    Risk,
     Speech,
     State,
     effects,
@@ -1392,6 +1393,32 @@ def test_a_repeated_answer_is_ignored() -> None:
     with asked_for_permission() as playbook:
         playbook >> tool("agent_status", "p1") << Anything() << SPEAK
         playbook >> approves("p1") << shown(screen.Warned)
+
+
+def test_of_what_is_answered_on_the_screen_the_user_hears() -> None:
+    risky = msgspec.structs.replace(ASKS, risks=(Risk.FORCE_PUSH,))
+    with working() as playbook:
+        playbook >> server.InputSpeechStarted()
+        playbook >> risky << permission_is_asked()
+        playbook >> server.InputSpeechStopped()
+        playbook.advance(0.7) << SPEAK
+        playbook >> CREATED
+        playbook >> DONE
+        playbook >> server.InputSpeechStarted()
+        playbook >> server.InputSpeechStopped()
+        playbook >> approves()
+        playbook << sent(intents.AnswerCall, lambda answer: "on the screen" in answer.output)
+        playbook.skip() >> YES
+        playbook.skip()
+        assert not any(isinstance(effect, effects.AnswerApproval) for effect in playbook.came)
+
+
+def test_where_the_voice_is_told_by_channel_what_is_asked_it_says_it() -> None:
+    options = Options(creates_responses=False, speaks_by_channel=True)
+    with book(options) as playbook:
+        playbook >> handoff() << Anything()
+        playbook >> ASKS << permission_is_asked()
+        playbook << effects.Send(intent=intents.SpeakText(text="May I run git push?"))
 
 
 def test_an_answer_on_the_screen_counts() -> None:

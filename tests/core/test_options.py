@@ -28,6 +28,8 @@ DEFAULTS: Final[dict[str, object]] = {
     "creates_responses": True,
     "speaks_by_channel": False,
     "names_requests": True,
+    "completes_transcripts": True,
+    "tells_speech": True,
     "replaces_active_handoff": False,
 }
 OTHERS: Final = Options(
@@ -47,6 +49,8 @@ OTHERS: Final = Options(
     creates_responses=False,
     speaks_by_channel=True,
     names_requests=False,
+    completes_transcripts=False,
+    tells_speech=False,
     replaces_active_handoff=True,
 )
 

@@ -167,6 +167,8 @@ class Step:
     effects: tuple[Effect, ...] = ()
     ask: Question | None = None
     """Is to be put to the user as soon as the voice may speak; takes the place of any that waited to be put."""
+    mention: Question | None = None
+    """The user is to hear of it, and that it is answered on the screen."""
     settled: tuple[str, ...] = ()
     """Requests that are settled: a question about one of them has not to be put any more."""
     speak: bool = False
@@ -236,6 +238,7 @@ class Approval:
     def __init__(self, options: Options) -> None:
         self._on_screen_risks = frozenset(options.on_screen_risks)
         self._hears_beginnings = options.tells_speech
+        self._channel: intents.Channel | None = "commentary" if options.speaks_by_channel else None
         self._expires_s = options.approval_expires_s
         self._waiting: dict[str, _Request] = {}
         """What nobody has answered, in the order in which it came."""
@@ -251,6 +254,7 @@ class Approval:
         self._effects: list[Effect] = []
         self._done: list[str] = []
         self._ask: Question | None = None
+        self._mention: Question | None = None
         self._speak = False
 
     @property
@@ -311,6 +315,9 @@ class Approval:
         )
         self._effects.append(Show(event=shown))
         self._tell(_introduction(request))
+        if state is State.ON_SCREEN:
+            text = f"{request.question.text} Please answer that on the screen."
+            self._mention = Question(approval_id=report.approval_id, text=text)
         return self._step()
 
     def withdrawn(self, approval_id: str, now: float) -> Step:
@@ -573,7 +580,7 @@ class Approval:
     def _tell(self, text: str) -> None:
         """Let the voice know something, if there is a session in which it can be told."""
         if self._is_connected:
-            note = intents.ReportProgress(handoff_id=None, text=text, phase="commentary")
+            note = intents.ReportProgress(handoff_id=None, text=text, phase="commentary", channel=self._channel)
             self._effects.append(Send(intent=note))
 
     def _warn(self, message: str) -> None:
@@ -594,8 +601,14 @@ class Approval:
             self._effects.append(
                 CancelTimer(name=TIMER) if self._armed is None else SetTimer(name=TIMER, deadline=self._armed)
             )
-        step = Step(effects=tuple(self._effects), ask=self._ask, settled=tuple(self._done), speak=self._speak)
-        self._effects, self._done, self._ask, self._speak = [], [], None, False
+        step = Step(
+            effects=tuple(self._effects),
+            ask=self._ask,
+            mention=self._mention,
+            settled=tuple(self._done),
+            speak=self._speak,
+        )
+        self._effects, self._done, self._ask, self._mention, self._speak = [], [], None, None, False
         return step
 
 

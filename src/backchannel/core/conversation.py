@@ -558,9 +558,10 @@ class Conversation:
         effects = list(step.effects)
         for approval_id in step.settled:
             self._floor.forget(approval_id)
-        if step.ask is not None:
-            question = News(reason=Reason.QUESTION, about=step.ask.approval_id, text=step.ask.text)
-            effects += self._offered(question, now)
+        for question in (step.mention, step.ask):
+            if question is not None:
+                news = News(reason=Reason.QUESTION, about=question.approval_id, text=question.text)
+                effects += self._offered(news, now)
         if step.speak:
             effects += self._offered(News(reason=Reason.ASKED, about=APPROVAL_TIMER), now)
         return effects
