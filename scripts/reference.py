@@ -33,7 +33,7 @@ from backchannel.agents.workspace.requests import ABILITIES
 from backchannel.config import CALLED_BY_REFERENCE, Audio, Provider, Realtime
 
 # The tables of the single machines are nobody's business but the core's own, and this page's.
-from backchannel.core import effects, events, handoff, recording, response, screen
+from backchannel.core import approval, effects, events, handoff, link, recording, response, screen
 from backchannel.engine import protocol
 from backchannel.tui import JsonLines, Notice, ReplyHeard, ShownEvent
 from backchannel.wire.realtime import events as server
@@ -420,6 +420,16 @@ def response_table() -> str:
     return _transitions(response.TRANSITIONS, response.State, response.Input)
 
 
+def link_table() -> str:
+    """How the link moves."""
+    return _transitions(link.TRANSITIONS, link.State, link.Input)
+
+
+def approval_table() -> str:
+    """How one request for permission moves."""
+    return _transitions(approval.TRANSITIONS, approval.State, approval.Input)
+
+
 def handoff_table() -> str:
     """How the handoff machine moves."""
     return _transitions(handoff.TRANSITIONS, handoff.State, handoff.Input)
@@ -477,6 +487,12 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 EXAMPLES: Final[tuple[tuple[float, ShownEvent], ...]] = (
     (0.412, screen.ConversationStarted()),
+    (
+        61.8,
+        screen.ConversationReconnecting(attempt=1, delay_s=0.21, message="the server ended the session (code 1011)"),
+    ),
+    (62.1, screen.ConversationReconnected(state_restored=True)),
+    (70.4, screen.Muted(muted=True)),
     (0.413, screen.CallAnswered(sdp="v=0\r\no=- 0 0 IN IP4 192.0.2.1\r\n")),
     (1.034, screen.SpeechStarted()),
     (2.571, screen.SpeechEnded()),
@@ -485,8 +501,31 @@ EXAMPLES: Final[tuple[tuple[float, ShownEvent], ...]] = (
     (41.2, screen.TypedText(text="search for retry")),
     (2.704, screen.TaskStarted(turn_id="turn_1", request="run the tests", by_voice=True)),
     (8.31, screen.TaskSteered(turn_id="turn_1", request="only the core tests", by_voice=True)),
+    (9.7, screen.TaskQueued(request="after this, search for retry", by_voice=True)),
     (12.06, screen.TaskStopping(turn_id="turn_1")),
     (12.213, screen.TaskEnded(turn_id="turn_1", outcome=core.Outcome.INTERRUPTED, elapsed_s=9.509)),
+    (
+        31.2,
+        screen.ApprovalNeeded(
+            turn_id="turn_1",
+            approval_id="approval_1",
+            action="run make install",
+            detail="make install",
+            risks=(),
+            on_screen_only=False,
+        ),
+    ),
+    (
+        36.9,
+        screen.ApprovalSettled(
+            turn_id="turn_1",
+            approval_id="approval_1",
+            decision=screen.ApprovalDecision.APPROVED,
+            by=screen.AnsweredBy.VOICE,
+            words="yes, go ahead",
+        ),
+    ),
+    (50.3, screen.UpdatesSet(level="results")),
     (6.118, screen.StatusAnswered(text="Still working on “run the tests”, for 3 seconds now.")),
     (5.02, screen.PlaybackCut(item_id="item_9", heard_ms=840)),
     (7.5, screen.Warned(message="the server repeated the tool call call_1; it was ignored")),
@@ -497,9 +536,21 @@ EXAMPLES: Final[tuple[tuple[float, ShownEvent], ...]] = (
     (2.75, core.AgentCommandStarted(turn_id="turn_1", command_id="command_1", command="python -m unittest -v")),
     (4.3, core.AgentCommandOutput(turn_id="turn_1", command_id="command_1", text="test_reads_a_field ... ok\n")),
     (12.2, core.AgentCommandEnded(turn_id="turn_1", command_id="command_1", exit_status=None, elapsed_s=9.45)),
+    (
+        31.19,
+        core.AgentApprovalRequested(
+            turn_id="turn_1", approval_id="approval_1", action="run make install", detail="make install"
+        ),
+    ),
+    (40.0, core.AgentApprovalWithdrawn(turn_id="turn_1", approval_id="approval_1")),
     (12.21, core.AgentTurnEnded(turn_id="turn_1", outcome=core.Outcome.INTERRUPTED)),
     (3.31, ReplyHeard(latency_ms=739)),
-    (0.001, Notice(message="type what you want; /status, /stop and /quit do what they say")),
+    (
+        0.001,
+        Notice(
+            message="type what you want, or a command: /status, /stop, /mute, /unmute, /updates, /approve, /decline, /quit"
+        ),
+    ),
 )
 """One of each event, made up; every kind must be here."""
 
@@ -516,7 +567,12 @@ PAGES: Final[dict[str, dict[str, Callable[[], str]]]] = {
     },
     "reference/errors.md": {"errors": error_tree},
     "reference/workspace-requests.md": {"requests": requests},
-    "explanation/the-core.md": {"response": response_table, "handoff": handoff_table},
+    "explanation/the-core.md": {
+        "response": response_table,
+        "handoff": handoff_table,
+        "link": link_table,
+        "approval": approval_table,
+    },
 }
 
 if __name__ == "__main__":

@@ -1,5 +1,56 @@
-"""Talk to your coding agent while it works."""
+"""Talk to your coding agent while it works.
 
-__all__ = ["__version__"]
+What somebody needs who builds on Backchannel can be imported from here; it is loaded when it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from backchannel.agents import Agent, TurnRequest
+    from backchannel.config import Config, load_config
+    from backchannel.context import StartRequest, default_prompt, resolve_session
+    from backchannel.runtime import Conversation, Player, Recorder, Settings, Target
+
+__all__ = [
+    "Agent",
+    "Config",
+    "Conversation",
+    "Player",
+    "Recorder",
+    "Settings",
+    "StartRequest",
+    "Target",
+    "TurnRequest",
+    "__version__",
+    "default_prompt",
+    "load_config",
+    "resolve_session",
+]
 
 __version__ = "0.1.0"
+
+_ROOMS: Final = {
+    "Agent": "agents",
+    "Config": "config",
+    "Conversation": "runtime",
+    "Player": "runtime",
+    "Recorder": "runtime",
+    "Settings": "runtime",
+    "StartRequest": "context",
+    "Target": "runtime",
+    "TurnRequest": "agents",
+    "default_prompt": "context",
+    "load_config": "config",
+    "resolve_session": "context",
+}
+
+
+def __getattr__(name: str) -> object:
+    room = _ROOMS.get(name)
+    if room is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(importlib.import_module(f"{__name__}.{room}"), name)
+    return found

@@ -7,8 +7,6 @@ from backchannel.core.pieces import PAUSE_S, Pieces
 
 def test_pieces_of_one_speaker_belong_together() -> None:
     pieces = Pieces()
-    assert pieces.deadline is None
-
     assert pieces.came("user", "run ", 1.0) is None
     assert pieces.came("user", "it", 2.0) is None
     assert pieces.deadline == 2.0 + PAUSE_S

@@ -33,7 +33,7 @@ from backchannel.core import effects as do
 from backchannel.core import events as happened
 from backchannel.core import screen
 from backchannel.errors import BackchannelError, ConnectionLost, LocalProtocolError
-from backchannel.net import BinaryFrame, Closed, TextFrame
+from backchannel.net import BinaryFrame, Closed, SystemClock, TextFrame
 from backchannel.runtime.dial import without_key
 from backchannel.runtime.mailbox import Mailbox
 from backchannel.runtime.opening import (
@@ -89,7 +89,7 @@ class Conversation:
     Args:
         settings: What it is made of.
         agent: Who does the work. None: whoever reads `events` does, and reports by `report`.
-        clock: Tells the time.
+        clock: Tells the time; None for the system's.
         player: Where the assistant's voice goes; None: nowhere.
         recorder: Writes down what happens; None: nobody.
         briefing: What the agent is still to be told, where the agent is older than the conversation.
@@ -100,15 +100,15 @@ class Conversation:
         self,
         settings: Settings,
         *,
-        agent: Agent | None,
-        clock: Clock,
+        agent: Agent | None = None,
+        clock: Clock | None = None,
         player: Player | None = None,
         recorder: Recorder | None = None,
         briefing: core.Briefing | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._settings = with_transport_options(settings)
-        self._clock = clock
+        self._clock = clock = clock or SystemClock()
         self._player = player
         self._recorder = recorder
         self._briefing = briefing or core.Briefing()

@@ -25,11 +25,11 @@ from backchannel.wire.realtime import unexpected_close
 
 if TYPE_CHECKING:
     from backchannel import core
+    from backchannel.context import ResolvedSession
     from backchannel.net import Closed, WebSocket
     from backchannel.runtime.dial import Target
     from backchannel.runtime.transport import Transport
-    from backchannel.wire.realtime import CallAnswer, Dialect, SessionSettings
-    from backchannel.wire.realtime.intents import Intent
+    from backchannel.wire.realtime import CallAnswer, Dialect, SessionSettings, intents
 
 __all__ = [
     "Opened",
@@ -69,6 +69,28 @@ class Settings:
     """What the agent is told when the conversation begins; None for our own text."""
     end_instructions: str | None = None
     """What it is told when it ends; likewise."""
+
+    @classmethod
+    def of(cls, session: ResolvedSession, *, target: Target, transport: Transport | None = None) -> Settings:
+        """The settings for a session that was resolved (`context.resolve_session`).
+
+        Args:
+            session: What it is going to be.
+            target: The server; its requests carry the session's headers too.
+            transport: How it is reached; None for one websocket.
+
+        Raises:
+            UsageError: As of the constructor.
+        """
+        return cls(
+            target=dataclasses.replace(target, headers={**target.headers, **session.headers}),
+            dialect=session.dialect,
+            session=session.settings,
+            options=session.options,
+            transport=transport or OverWebSocket(),
+            start_instructions=session.start_instructions,
+            end_instructions=session.end_instructions,
+        )
 
     def __post_init__(self) -> None:
         if isinstance(self.transport, OverExistingCall):
@@ -181,7 +203,7 @@ def open_failure(exc: BackchannelError, *, chance: float) -> happened.OpenFailed
 
 
 def ending(
-    settings: Settings, closed: Closed, *, unsent: tuple[Intent, ...], chance: float
+    settings: Settings, closed: Closed, *, unsent: tuple[intents.Intent, ...], chance: float
 ) -> happened.TransportClosed | happened.TransportFailed:
     """What the end of a websocket is to a conversation. Source: realtime.md 1.5."""
     if not closed.clean and closed.code in _BROKEN_RULES:

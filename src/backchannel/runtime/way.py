@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
     from backchannel.net import Frame, WebSocket
     from backchannel.runtime.tasks import Tasks
-    from backchannel.wire.realtime import Dialect
-    from backchannel.wire.realtime.intents import Intent
+    from backchannel.wire.realtime import Dialect, intents
 
 __all__ = ["Way"]
 
@@ -41,7 +40,7 @@ _GOODBYE_S: Final = 3.0
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Message:
     data: bytes
-    intent: Intent | None
+    intent: intents.Intent | None
     """What it says or is a part of; None for a piece of the microphone's audio."""
 
 
@@ -77,7 +76,7 @@ class Way:
         self._writer = self._tasks.start("writer", self._write(socket))
         self._reader = self._tasks.start("reader", self._read(socket, unread))
 
-    def say(self, intent: Intent) -> None:
+    def say(self, intent: intents.Intent) -> None:
         """Send something, in the order of the calls."""
         for data in self.dialect.encode(intent):
             self._outbox.put(_Message(data, intent))
@@ -113,14 +112,14 @@ class Way:
                 await self._written.wait()
         self.abandon()
 
-    def abandon(self) -> tuple[Intent, ...]:
+    def abandon(self) -> tuple[intents.Intent, ...]:
         """Let go of it at once.
 
         Returns:
             What was to be said and was not sent, in order, without audio: each once, also where a part was sent.
         """
         self._outbox.close()
-        unsent: list[Intent] = []
+        unsent: list[intents.Intent] = []
         for message in (self._sending, *self._outbox.drain()):
             intent = None if message is None else message.intent
             if intent is not None and not (unsent and unsent[-1] is intent):

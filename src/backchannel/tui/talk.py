@@ -363,14 +363,7 @@ class _Talk:
     async def _settings(self, target: Target) -> Settings:
         first_name = await asyncio.to_thread(user_first_name)
         session = self._options.session(prompt=default_prompt(first_name))
-        return Settings(
-            target=target,
-            dialect=session.dialect,
-            session=session.settings,
-            options=session.options,
-            start_instructions=session.start_instructions,
-            end_instructions=session.end_instructions,
-        )
+        return Settings.of(session, target=target)
 
     def _notice(self, message: str) -> None:
         self._tell(Notice(message=message))
