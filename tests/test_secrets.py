@@ -25,13 +25,16 @@ import pytest
 
 import backchannel
 from backchannel import core
+from backchannel.config import Provider
 from backchannel.core import screen
 from backchannel.errors import AuthError, BackchannelError, ConnectError
 from backchannel.net import ConnectOptions, PostOptions, Proxy, Response, SystemClock
 from backchannel.net.address import WEBSOCKET_SCHEMES, read_address
 from backchannel.runtime import (
+    AtAddress,
     Conversation,
     Join,
+    OfProvider,
     OverExistingCall,
     OverWebRtc,
     OverWebSocket,
@@ -69,7 +72,7 @@ def settings(base_url: str, name: str, transport: Transport, env: dict[str, str]
         ),
         dialect=dialect,
         session=SessionSettings(instructions="", voice="" if existing else dialect.voices[0]),
-        options=core.Options(creates_responses=dialect.abilities.creates_responses),
+        options=core.Options(reconnect=False),
         transport=transport,
     )
 
@@ -204,6 +207,8 @@ WITH_SECRETS = {
     ),
     "CallAnswer": CallAnswer(call_id="rtc_1", sdp=ANSWER_SDP),
     "CallAnswered": screen.CallAnswered(sdp=ANSWER_SDP),
+    "AtAddress": AtAddress(f"ws://me:{PASSWORD}@h"),
+    "OfProvider": OfProvider(Provider(id="mine"), f"ws://me:{PASSWORD}@h", f"https://me:{PASSWORD}@h"),
     "Opened": Opened(call=CallAnswer(call_id="rtc_1", sdp=ANSWER_SDP), unread=TOKEN),
     "Settings": settings(f"ws://me:{PASSWORD}@h", "v1", OFFERED, {"HTTP_PROXY": f"http://me:{PASSWORD}@p"}),
 }

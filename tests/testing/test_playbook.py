@@ -210,7 +210,8 @@ def test_a_timer_that_is_already_due_fires_as_soon_as_time_moves() -> None:
 
 def test_a_conversation_can_be_written_down() -> None:
     with Playbook(Conversation(Options()), showing=False, timing=False) as playbook:
-        playbook >> events.TransportOpened() << effects.Configure()
+        playbook >> events.TransportOpened() << effects.TakeTransport() << effects.Configure()
+        playbook << effects.BriefAgent(by_voice=True)
         playbook >> server.InputSpeechStopped()
         playbook >> TYPED << MIRROR << START
         playbook >> events.SteerFailed(turn_id="turn_1", reason="no") << sent(intents.ReportProgress) << SPEAK

@@ -15,6 +15,49 @@ NASTY = "a\x1b]0;title\x07b\r\n\tc\x9b2Jd\u202ee\u2028f\x7fg\x00h"
 
 LINES: list[tuple[ShownEvent, str | None]] = [
     (screen.ConversationStarted(), "start    the conversation is open"),
+    (
+        screen.ConversationReconnecting(attempt=2, delay_s=0.42, message="reset"),
+        "network  lost: reset; try 2 in 0.4 s",
+    ),
+    (screen.ConversationReconnected(state_restored=True), "network  back, and the voice knows what was said"),
+    (screen.ConversationReconnected(state_restored=False), "network  back"),
+    (screen.Muted(muted=True), "you      (the microphone is off)"),
+    (screen.Muted(muted=False), "you      (the microphone is on)"),
+    (screen.UpdatesSet(level="results"), "voice    (from now on it tells: results)"),
+    (
+        screen.ApprovalNeeded(
+            turn_id="turn_1", approval_id="a1", action="push", detail="", risks=(), on_screen_only=False
+        ),
+        "approval may the agent push? say yes or no, or /approve a1 or /decline a1",
+    ),
+    (
+        screen.ApprovalNeeded(
+            turn_id="turn_1",
+            approval_id="a1",
+            action="push",
+            detail="",
+            risks=(core.Risk.FORCE_PUSH, core.Risk.NETWORK),
+            on_screen_only=True,
+        ),
+        "approval may the agent push? (force push, network) on the screen only: /approve a1 or /decline a1",
+    ),
+    *(
+        (
+            screen.ApprovalSettled(
+                turn_id="turn_1", approval_id="a1", decision=decision, by=screen.AnsweredBy.NOBODY, words=words
+            ),
+            f"approval {says}",
+        )
+        for decision, words, says in (
+            (screen.ApprovalDecision.APPROVED, "yes", "approved: “yes”"),
+            (screen.ApprovalDecision.DECLINED, "", "declined"),
+            (screen.ApprovalDecision.EXPIRED, "", "declined, because nobody answered in time"),
+            (screen.ApprovalDecision.WITHDRAWN, "", "not needed any more"),
+        )
+    ),
+    (core.AgentApprovalRequested(turn_id="turn_1", approval_id="a1", action="push"), None),
+    (core.AgentApprovalWithdrawn(turn_id="turn_1", approval_id="a1"), None),
+    (screen.TaskQueued(request="then lint it", by_voice=True), "task     kept for afterwards: “then lint it”"),
     (screen.CallAnswered(sdp="v=0\r\nplanted"), "start    the call is answered"),
     (screen.SpeechStarted(), None),
     (screen.SpeechEnded(), None),

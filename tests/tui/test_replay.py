@@ -248,13 +248,14 @@ def test_a_difference_is_told_by_time_event_and_effects(path: Path) -> None:
         'at 1.000 s: {"type":"text_typed","text":"run the tests"}\n'
         "  --- recorded\n"
         "  +++ now\n"
-        "  @@ -1,4 +1,4 @@\n"
+        "  @@ -1,5 +1,5 @@\n"
         '   {"type":"show","event":{"type":"typed_text","text":"run the tests"}}\n'
         '   {"type":"send","intent":{"type":"mirror_typed","text":"run the tests"}}\n'
         '  -{"type":"start_turn","turn_id":"turn_7","text":"run the tests"}\n'
         '  +{"type":"start_turn","turn_id":"turn_1","text":"run the tests"}\n'
         '   {"type":"show","event":{"type":"task_started","turn_id":"turn_1","request":"run the tests",'
         '"by_voice":false}}\n'
+        '   {"type":"set_timer","name":"heartbeat","deadline":21.0}\n'
         "\n"
         f"4 events, {len(lines) - 5} effects, 1 difference;"
         f" the recording was made by version 0.0.7, and this is {__version__}\n"
@@ -311,7 +312,8 @@ def test_an_event_that_the_core_does_not_take_is_a_difference(path: Path) -> Non
 
     assert status == 1
     assert (
-        'at 9.500 s: {"type":"transport_opened"}\n  this version does not take the event: expected an opening' in told
+        'at 9.500 s: {"type":"transport_opened"}\n  this version does not take the event: expected no opening while closed'
+        in told
     )
     assert "5 events" in told
 

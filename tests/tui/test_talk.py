@@ -190,6 +190,7 @@ async def test_a_server_that_goes_ends_it_with_a_clear_word_and_whole_files(
             TalkOptions,
             cwd=project,
             realtime=server.url,
+            config=Config(realtime=Realtime(reconnect=False)),
             steps=(Step(sound=sound),),
             out=out,
             record=record,

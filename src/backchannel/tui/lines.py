@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["JsonLines", "Lines", "Notice", "ReplyHeard", "Screen", "ShownEvent"]
 
+_TOLD_ATTEMPTS: Final = 5
+"""Of further attempts to reconnect, every so-manieth is told."""
 _MAX_DETAIL_LINES: Final = 12
 _WIDTH: Final = 100
 _LABEL_WIDTH: Final = 9
@@ -107,8 +109,9 @@ class Lines:
             case screen.ConversationStarted():
                 self._line(t, "start", "the conversation is open")
             case screen.ConversationReconnecting():
-                tries = f"try {event.attempt} in {event.delay_s:.1f} s"
-                self._line(t, "network", f"lost: {event.message}; {tries}")
+                if event.attempt <= _TOLD_ATTEMPTS or event.attempt % _TOLD_ATTEMPTS == 0:
+                    tries = f"try {event.attempt} in {event.delay_s:.1f} s"
+                    self._line(t, "network", f"lost: {event.message}; {tries}")
             case screen.ConversationReconnected(state_restored=restored):
                 self._line(t, "network", "back" + (", and the voice knows what was said" if restored else ""))
             case screen.CallAnswered():

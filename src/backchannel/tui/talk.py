@@ -8,6 +8,8 @@ import dataclasses
 import signal
 from typing import TYPE_CHECKING, Final, assert_never
 
+import msgspec
+
 from backchannel.agents import make_agent
 from backchannel.audio import Tape, VirtualSoundCard, read_wav, without_trailing_silence
 from backchannel.config import Config
@@ -45,6 +47,7 @@ __all__ = ["EXIT_INTERRUPTED", "TalkOptions", "talk"]
 
 EXIT_INTERRUPTED: Final = 130
 _ENGINE_DIALECT: Final = "v2"
+_LOCAL_OUTAGE_S: Final = 10.0
 _TICK_S: Final = 0.05
 _UNDERSTOOD_SPEAKER: Final = "flite"
 """Of requests without noise, the local recogniser understood 85 to 96 of 100 by two flite voices, and 6 to 25 by two of
@@ -363,6 +366,10 @@ class _Talk:
     async def _settings(self, target: Target) -> Settings:
         first_name = await asyncio.to_thread(user_first_name)
         session = self._options.session(prompt=default_prompt(first_name))
+        if self._options.is_local:
+            # An engine on this machine that is gone does not come back.
+            options = msgspec.structs.replace(session.options, give_up_after_s=_LOCAL_OUTAGE_S)
+            session = dataclasses.replace(session, options=options)
         return Settings.of(session, target=target)
 
     def _notice(self, message: str) -> None:
