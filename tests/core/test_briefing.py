@@ -76,6 +76,10 @@ def test_other_texts_take_the_place_of_ours(text: str) -> None:
     assert (started, briefing.take()) == ((framed(text),), (framed(text),))
 
 
+def test_a_text_that_is_given_in_the_place_of_ours_is_bounded() -> None:
+    assert MAX_TOKENS == 8192
+
+
 @pytest.mark.parametrize(
     ("text", "first_line", "conveys"),
     [

@@ -287,11 +287,29 @@ def test_another_conversation_takes_the_place_when_it_is_open() -> None:
 
 
 def test_a_replacement_that_fails_leaves_the_conversation_as_it_was() -> None:
-    machine = live()
+    machine = live(rotate_after_s=100.0)
     machine.replacement_asked()
 
-    assert fails(machine, 2.0, is_final=True) == Verdict(message="refused")
+    assert fails(machine, 2.0, is_final=True) == Verdict(
+        effects=(effects.SetTimer(name=ROTATION_TIMER, deadline=100.0),), message="refused"
+    )
     assert machine.state is State.LIVE
+    assert machine.rotation_due(100.0, quiet_at=0.0) == [OPEN]
+
+
+def test_a_rotation_that_was_due_meanwhile_is_due_when_a_replacement_has_failed() -> None:
+    machine = live(rotate_after_s=100.0)
+    machine.replacement_asked()
+
+    assert fails(machine, 130.0).effects == (effects.SetTimer(name=ROTATION_TIMER, deadline=130.0),)
+
+
+def test_the_delays_of_another_conversation_begin_anew() -> None:
+    machine = lost()
+    machine.replacement_asked()
+    machine.opened(2.0)
+
+    assert reconnecting(machine.failed("reset", is_final=False, chance=0.5, now=3.0)).attempt == 1
 
 
 @pytest.mark.parametrize("machine", [lost(), reopening()])
@@ -399,6 +417,23 @@ def test_changed_instructions_are_said_in_every_session() -> None:
     assert machine.release() == (calm,)
 
 
+def test_instructions_that_were_changed_while_there_was_a_way_are_said_in_the_next_session() -> None:
+    machine = live()
+    machine.sent(intents.ChangeInstructions(instructions="loud"))
+    machine.failed("reset", is_final=False, chance=0.5, now=1.0)
+    machine.retry_due()
+    machine.opened(2.0)
+
+    assert machine.release() == (intents.ChangeInstructions(instructions="loud"),)
+
+
+def test_a_delay_is_shown_in_whole_milliseconds() -> None:
+    verdict = live().failed("reset", is_final=False, chance=0.12345, now=0.0)
+
+    assert reconnecting(verdict).delay_s == 0.162
+    assert retry_in(verdict, 0.0) == pytest.approx(0.162345)
+
+
 def test_a_replacement_begins_with_nothing() -> None:
     machine = lost()
     machine.sent(intents.ChangeInstructions(instructions="loud"))
@@ -435,6 +470,85 @@ def test_an_ended_conversation_holds_nothing() -> None:
 
 
 # The table
+
+
+def test_the_bounds_are_these() -> None:
+    assert (FIRST_DELAY_S, MAX_DELAY_S, STABLE_S, ROTATION_PATIENCE_S, MAX_HELD) == (0.2, 5.0, 30.0, 240.0, 256)
+
+
+def in_state(state: State) -> Link:
+    machine = link() if state is State.CONNECTING else live()
+    if state in (State.LOST, State.REOPENING, State.REPLACING_LOST):
+        machine = lost()
+    match state:
+        case State.REOPENING:
+            machine.retry_due()
+        case State.ROTATING:
+            machine.rotation_due(5000.0, quiet_at=0.0)
+        case State.REPLACING | State.REPLACING_LOST:
+            machine.replacement_asked()
+        case State.CLOSED:
+            machine.ended()
+        case _:
+            pass
+    assert machine.state is state
+    return machine
+
+
+def do(machine: Link, happened: Input) -> None:
+    match happened:
+        case Input.OPENED:
+            machine.opened(2.0)
+        case Input.OPEN_FAILED:
+            fails(machine, 2.0)
+        case Input.LOST:
+            machine.failed("reset", is_final=False, chance=0.5, now=2.0)
+        case Input.RETRIED:
+            machine.retry_due()
+        case Input.ROTATED:
+            machine.rotation_due(5000.0, quiet_at=0.0)
+        case Input.REPLACED:
+            machine.replacement_asked()
+        case Input.ENDED:
+            machine.ended()
+
+
+# In the order of the inputs. What raises changes nothing.
+MOVES = {
+    State.CONNECTING: "live closed connecting connecting connecting connecting closed",
+    State.LIVE: "live live lost live rotating replacing closed",
+    State.ROTATING: "live live reopening rotating rotating replacing closed",
+    State.REPLACING: "live live replacing_lost replacing replacing replacing closed",
+    State.LOST: "lost lost lost reopening lost replacing_lost closed",
+    State.REOPENING: "live lost reopening reopening reopening replacing_lost closed",
+    State.REPLACING_LOST: "live lost replacing_lost replacing_lost replacing_lost replacing_lost closed",
+    State.CLOSED: "closed closed closed closed closed closed closed",
+}
+RAISES = {
+    State.CONNECTING: {Input.REPLACED},
+    State.LIVE: {Input.OPENED, Input.OPEN_FAILED},
+    State.LOST: {Input.OPENED, Input.OPEN_FAILED},
+    State.CLOSED: {Input.OPENED, Input.OPEN_FAILED, Input.REPLACED},
+}
+
+
+@pytest.mark.parametrize(
+    ("state", "happened", "then"),
+    [
+        (state, happened, State(then))
+        for state, row in MOVES.items()
+        for happened, then in zip(Input, row.split(), strict=True)
+    ],
+)
+def test_the_state_moves_as_the_table_says(state: State, happened: Input, then: State) -> None:
+    machine = in_state(state)
+    if happened in RAISES.get(state, set()):
+        with pytest.raises(LocalProtocolError):
+            do(machine, happened)
+    else:
+        do(machine, happened)
+
+    assert machine.state is TRANSITIONS[state][happened] is then
 
 
 @pytest.mark.parametrize("happened", list(Input))

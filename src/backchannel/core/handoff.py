@@ -159,7 +159,8 @@ class _Task:
     started_at: float
     latest: str | None = None
     """The last thing the agent said of it."""
-    is_latest_offered: bool = False
+    # Before anything was said, nobody asks.
+    is_latest_offered: bool = False  # mutants: same
     """Whether the voice was asked to speak of that when it came."""
     stop_calls: list[str] = dataclasses.field(default_factory=list)
 

@@ -199,11 +199,12 @@ class Link:
         self._give_up_after_s = options.give_up_after_s
         self._rotate_after_s = options.rotate_after_s
         self._is_same_session = options.session_outlives_way
-        self._opened_at = 0.0
-        self._lost_at = 0.0
-        self._can_go_on = True
+        # What these begin with is read by nobody: a way that opens or is lost sets them.
+        self._opened_at = 0.0  # mutants: same
+        self._lost_at = 0.0  # mutants: same
+        self._can_go_on = True  # mutants: same
         """Whether what was lost while another conversation was to take its place may be opened again."""
-        self._n_tries = 0
+        self._n_tries = 0  # mutants: same
         self._rotates_at: float | None = None
         self._held: collections.deque[intents.Intent] = collections.deque()
         self._instructions: intents.ChangeInstructions | None = None
@@ -239,7 +240,7 @@ class Link:
             self._n_tries = 0
             self._instructions = None
             self._held.clear()
-        return meaning, self._plan_rotation(self._rotate_after_s, now)
+        return meaning, self._plan_rotation(self._rotate_after_s, now, since=now)
 
     def open_failed(self, message: str, *, is_final: bool, is_over: bool, chance: float, now: float) -> Verdict:
         """The way that was being opened could not be opened.
@@ -256,11 +257,14 @@ class Link:
                 # No conversation, so no close.
                 return Verdict(message=message)
             case State.REPLACING:
-                return Verdict(message=message)
+                # Whoever asked for it had the rotation called off.
+                planned = self._plan_rotation(self._rotate_after_s, now, since=self._opened_at)
+                return Verdict(effects=tuple(planned), message=message)
             case State.ROTATING:
                 # There is time: another try at the next moment of quiet, after the usual delay.
                 self._n_tries += 1
-                return Verdict(effects=tuple(self._plan_rotation(_delay_s(self._n_tries, chance), now)))
+                planned = self._plan_rotation(_delay_s(self._n_tries, chance), now, since=now)
+                return Verdict(effects=tuple(planned))
             case State.REPLACING_LOST:
                 if not self._can_go_on:
                     return self._ended(CloseReason.ERROR, message)
@@ -321,7 +325,6 @@ class Link:
             # Look again when it may have become quiet, and when patience is at its end.
             again_at = min(patience_ends_at, max(quiet_at, now) if quiet_at is not None else now + 1.0)
             return [SetTimer(name=ROTATION_TIMER, deadline=again_at)]
-        self._rotates_at = None
         self._step(Input.ROTATED)
         return [OpenTransport()]
 
@@ -397,11 +400,10 @@ class Link:
     def _ended(self, reason: CloseReason, message: str) -> Verdict:
         return Verdict(ends=reason, message=message)
 
-    def _plan_rotation(self, after_s: float | None, now: float) -> list[Effect]:
+    def _plan_rotation(self, after_s: float | None, now: float, *, since: float) -> list[Effect]:
         if after_s is None or not self._reconnect:
-            self._rotates_at = None
             return []
-        self._rotates_at = now + after_s
+        self._rotates_at = max(now, since + after_s)
         return [SetTimer(name=ROTATION_TIMER, deadline=self._rotates_at)]
 
     def _drop_one(self) -> None:
@@ -420,7 +422,9 @@ class Link:
 
 def _delay_s(n_tries: int, chance: float) -> float:
     """How long to wait before a try, the first being 1: give or take a quarter, so that clients do not come at once."""
-    return min(MAX_DELAY_S, FIRST_DELAY_S * 2.0 ** min(n_tries - 1, 10)) * (0.75 + chance / 2)
+    # The exponent is bounded only so that it cannot become too large for a float.
+    doubled_s = FIRST_DELAY_S * 2.0 ** min(n_tries - 1, 10)  # mutants: same
+    return min(MAX_DELAY_S, doubled_s) * (0.75 + chance / 2)
 
 
 def _without_audio(intent: intents.Intent) -> intents.Intent | None:
