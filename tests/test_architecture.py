@@ -132,6 +132,19 @@ def test_a_room_is_imported_from_its_root_only() -> None:
     assert found == []
 
 
+def test_nobody_inside_takes_from_the_package_what_it_serves_to_others() -> None:
+    served = {name for name, _ in served_lazily(parsed(PACKAGE / "__init__.py"))}
+    found = [
+        f"{path}:{line}: {name} has to come from its room"
+        for path in MODULES
+        for line, module, name in imports(parsed(path))
+        if module == PACKAGE.name and name in served
+    ]
+
+    assert len(served) > 10
+    assert found == []
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_module_says_what_it_exports_and_has_it(path: pathlib.Path) -> None:
     dotted = name_of(path)
