@@ -243,16 +243,22 @@ def _fields(kind: _Struct) -> list[tuple[str, str, str]]:
     if not isinstance(info, msgspec.inspect.StructType):
         raise TypeError(f"expected a struct, got {info}")
     meanings = _attribute_docs(kind)
-    members = {
-        member.name: member.value
-        for field in info.fields
-        if isinstance(field.type, msgspec.inspect.EnumType)
-        for member in field.type.cls
-    }
+    members = {member.name: member.value for field in info.fields for member in _members(field.type)}
     return [
         (field.encode_name, _json_type(field.type), _in_json(meanings.get(field.name, ""), members))
         for field in info.fields
     ]
+
+
+def _members(kind: _Type) -> Iterable[enum.Enum]:
+    """What can stand in a field of an enum, or in a list of them."""
+    match kind:
+        case msgspec.inspect.EnumType(cls=cls):
+            return cls
+        case msgspec.inspect.VarTupleType(item_type=item):
+            return _members(item)
+        case _:
+            return ()
 
 
 def _in_json(meaning: str, members: Mapping[str, str]) -> str:
@@ -283,6 +289,8 @@ def _json_type(kind: _Type) -> str:
             return f"object ({_doc(cls).rstrip('.')})"
         case msgspec.inspect.UnionType(types=types):
             return _union(types)
+        case msgspec.inspect.VarTupleType(item_type=item):
+            return f"list, each {_json_type(item)}"
         case _:
             raise TypeError(f"no words for {kind}; add them here")
 
@@ -443,8 +451,12 @@ def _transitions(table: Mapping[_State, Mapping[_Input, _State]], states: type[_
     rows = []
     for state in states:
         moves = [table[state][happened] for happened in inputs]
-        rows.append((f"**{state.value}**", *("·" if after is state else after.value for after in moves)))
-    return _table(("", *(happened.value.replace("_", " ") for happened in inputs)), rows)
+        rows.append((f"**{_spelt(state)}**", *("·" if after is state else _spelt(after) for after in moves)))
+    return _table(("", *map(_spelt, inputs)), rows)
+
+
+def _spelt(member: enum.Enum) -> str:
+    return str(member.value).replace("_", " ")
 
 
 # Text
@@ -477,7 +489,10 @@ def _inside(meaning: str) -> str:
 
 
 def _unwrapped(text: str) -> str:
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    """The paragraphs, each a line, without the note where something comes from: that is for those who change it."""
+    paragraphs = (" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+    kept = (re.sub(r"(^|\s+)Source: .*", "", paragraph) for paragraph in paragraphs)
+    return "\n\n".join(filter(None, kept))
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -548,7 +563,8 @@ EXAMPLES: Final[tuple[tuple[float, ShownEvent], ...]] = (
     (
         0.001,
         Notice(
-            message="type what you want, or a command: /status, /stop, /mute, /unmute, /updates, /approve, /decline, /quit"
+            message="--say speaks with espeak-ng, of which the local engine understands little; install flite to be"
+            " understood, or use --text"
         ),
     ),
 )

@@ -6,6 +6,7 @@ import ast
 import enum
 import importlib
 import pathlib
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -131,6 +132,19 @@ def test_a_room_is_imported_from_its_root_only() -> None:
     assert found == []
 
 
+def test_nobody_inside_takes_from_the_package_what_it_serves_to_others() -> None:
+    served = {name for name, _ in served_lazily(parsed(PACKAGE / "__init__.py"))}
+    found = [
+        f"{path}:{line}: {name} has to come from its room"
+        for path in MODULES
+        for line, module, name in imports(parsed(path))
+        if module == PACKAGE.name and name in served
+    ]
+
+    assert len(served) > 10
+    assert found == []
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_module_says_what_it_exports_and_has_it(path: pathlib.Path) -> None:
     dotted = name_of(path)
@@ -142,7 +156,7 @@ def test_a_module_says_what_it_exports_and_has_it(path: pathlib.Path) -> None:
         for node in tree.body
         if isinstance(node, ast.Assign) and [t.id for t in node.targets if isinstance(t, ast.Name)] == ["__all__"]
     ]
-    defined = _top_level_names(tree)
+    defined = _top_level_names(tree) | {name for name, _ in served_lazily(tree)}
     if path.name == "__init__.py" and not defined:
         assert exported in ([], [[]])
         return
@@ -150,6 +164,19 @@ def test_a_module_says_what_it_exports_and_has_it(path: pathlib.Path) -> None:
     (names,) = exported
     assert len(names) == len(set(names)), "a name is exported twice"
     assert [name for name in names if name not in defined and not is_module(f"{dotted}.{name}")] == []
+
+
+def served_lazily(tree: ast.Module) -> set[tuple[str, str]]:
+    """The names that a module with a `__getattr__` imports for checkers of types only, and where they come from."""
+    if not any(isinstance(node, ast.FunctionDef) and node.name == "__getattr__" for node in tree.body):
+        return set()
+    return {
+        (name, module)
+        for node in tree.body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for _, module, name in imports(node)
+        if name is not None
+    }
 
 
 def _top_level_names(tree: ast.Module) -> set[str]:
@@ -175,10 +202,42 @@ def test_a_room_exports_only_what_is_its_own(path: pathlib.Path) -> None:
     foreign = [
         f"{path}:{line}: {module}"
         for line, module, _ in imports(parsed(path))
-        if module != "__future__" and module != dotted and not module.startswith(f"{dotted}.")
+        if module != "__future__"
+        and module != dotted
+        and not module.startswith(f"{dotted}.")
+        # The package itself needs tools to load its rooms when they are asked for.
+        and not (dotted == PACKAGE.name and module in sys.stdlib_module_names)
     ]
 
     assert foreign == []
+
+
+def test_what_the_package_serves_when_it_is_asked_for_is_there() -> None:
+    served = served_lazily(parsed(PACKAGE / "__init__.py"))
+
+    assert {name for name, _ in served} == set(backchannel.__all__) - {"__version__"}
+    assert [name for name, room in served if getattr(backchannel, name) is not vars(sys.modules[room])[name]] == []
+    with pytest.raises(AttributeError, match="module 'backchannel' has no attribute 'Conversatoin'"):
+        getattr(backchannel, "Conversatoin")  # noqa: B009 - a checker of types would refuse it written plainly
+
+
+@pytest.mark.parametrize("name", [None, "Config"])
+def test_the_package_loads_no_more_than_it_is_asked_for(name: str | None) -> None:
+    # In a process of its own, since the tests have loaded everything.
+    script = "import sys; before = set(sys.modules); import backchannel; {}; print(*set(sys.modules) - before)"
+    ran = subprocess.run(
+        [sys.executable, "-c", script.format("pass" if name is None else f"backchannel.{name}")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(ran.stdout.split())
+
+    assert "backchannel" in loaded
+    assert loaded.isdisjoint({"aiohttp", "asyncio", "backchannel.net", "backchannel.runtime", "click", "ssl"})
+    assert ("backchannel.config" in loaded) is (name is not None)
+    if name is None:
+        assert {module for module in loaded if module.startswith("backchannel.")} == set()
 
 
 @pytest.mark.parametrize("room", PURE_ROOMS)

@@ -18,6 +18,9 @@ import pytest
 
 from backchannel import cli
 
+# The rule has no name outside the core; the page on safety tells people what it says.
+from backchannel.core.consent import Consent, read_consent
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -224,6 +227,20 @@ def test_examples_in_python_run(where: str, text: str) -> None:
 
 def test_pages_have_examples_that_run() -> None:
     assert len(list(examples())) >= 5
+
+
+def test_what_the_page_on_safety_calls_a_yes_is_one_and_the_rest_is_none() -> None:
+    permissions = (DOCS / "explanation" / "safety.md").read_text(encoding="utf-8").partition("## Permissions")[2]
+    said_yes = permissions.partition("**A yes**")[2].partition("\n\n")[0]
+    never = permissions.partition("**Never a yes**")[2].partition("**A no**")[0]
+
+    def read(text: str) -> list[Consent]:
+        return [read_consent(" ".join(words.split())) for words in re.findall("“([^”]+)”", text)]
+
+    assert len(read(said_yes)) >= 5
+    assert set(read(said_yes)) == {Consent.YES}
+    assert len(read(never)) >= 6
+    assert Consent.YES not in read(never)
 
 
 # ---- links ----
