@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backchannel.core import parse_delegation, render_delegation
-from backchannel.core.delegation import BYTES_PER_TOKEN, MAX_ENVELOPE_TOKENS, MIN_INPUT_TOKENS, is_for_later
+from backchannel.core.delegation import (
+    BYTES_PER_TOKEN,
+    MAX_ENVELOPE_TOKENS,
+    MIN_INPUT_TOKENS,
+    is_for_later,
+    without_lead,
+)
 
 MAX_BYTES = MAX_ENVELOPE_TOKENS * BYTES_PER_TOKEN
 INPUT_CUT = "… input truncated …"
@@ -281,3 +287,20 @@ def test_what_is_only_said_to_begin_with_is_skipped(lead: str) -> None:
 def test_whatever_is_asked_is_for_now_or_for_later(words: str) -> None:
     assert is_for_later(f"after this, {words}")
     assert not is_for_later(f"first {words}")
+
+
+@pytest.mark.parametrize(
+    ("words", "bare"),
+    [
+        ("after this, run the linter", "run the linter"),
+        ("and then, after that, push it", "push it"),
+        ("when you're done, push", "push"),
+        ("after this please run it", "please run it"),
+        ("after this run the linter", "run the linter"),
+        ("next, fix it", "fix it"),
+        ("afterwards", "afterwards"),
+        ("run the linter", "run the linter"),
+    ],
+)
+def test_what_is_for_later_is_asked_for_without_saying_so(words: str, bare: str) -> None:
+    assert without_lead(words) == bare

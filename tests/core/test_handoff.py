@@ -11,11 +11,13 @@ from backchannel.core import Options, Outcome, Phase, Speech, effects, parse_del
 from backchannel.core.floor import News, Reason
 from backchannel.core.handoff import (
     FINISHED,
+    MAX_QUEUED,
     QUEUED,
     REMEMBERED_CALLS,
     STEERED,
     STOP_DEADLINE_S,
     TIMER,
+    TOO_MANY,
     TRANSITIONS,
     Decision,
     Handoff,
@@ -363,8 +365,9 @@ def test_what_a_turn_that_was_not_started_here_says_is_news_and_belongs_to_no_ca
         ),
         news=News(reason=Reason.RESULT, about="other_1", text="all passed"),
     )
+    ran = intents.ReportProgress(handoff_id=None, text="3\nran\n\nof 9", phase="commentary")
     assert handoff.message("other_1", "3\nran\n\nof 9", Phase.COMMENTARY) == Decision(
-        progress="3\nran\n\nof 9", news=News(reason=Reason.MILESTONE, about="other_1", text="3 ran")
+        effects=(effects.Send(intent=ran),), news=News(reason=Reason.MILESTONE, about="other_1", text="3 ran")
     )
     assert handoff.message("other_1", " \n", Phase.FINAL) == NOTHING
 
@@ -756,7 +759,7 @@ def test_a_request_for_later_is_kept_and_answered_at_once() -> None:
 
     assert decision == Decision(
         effects=(
-            effects.Show(event=screen.TaskQueued(request="after this, run the linter", by_voice=True)),
+            effects.Show(event=screen.TaskQueued(request="run the linter", by_voice=True)),
             effects.Send(intent=intents.FinishHandoff(handoff_id="call_2", output=QUEUED)),
         ),
         news=News(reason=Reason.ASKED, about="call_2"),
@@ -766,7 +769,7 @@ def test_a_request_for_later_is_kept_and_answered_at_once() -> None:
 
 def test_a_request_for_later_starts_when_the_task_is_done_and_waits_for_no_answer_any_more() -> None:
     handoff = working()
-    text = render_delegation("after this, run the linter", "user: hello")
+    text = render_delegation("run the linter", "user: hello")
     handoff.delegated("call_2", "after this, run the linter", (HELLO,), 1.0)
 
     decision = handoff.ended("turn_1", Outcome.COMPLETED, None, 2.0)
@@ -778,7 +781,7 @@ def test_a_request_for_later_starts_when_the_task_is_done_and_waits_for_no_answe
     assert reason(decision) is Reason.RESULT
     assert handoff.task == Task(
         turn_id="turn_2",
-        request="after this, run the linter",
+        request="run the linter",
         by_voice=True,
         started_at=2.0,
         call_id=None,
@@ -793,10 +796,30 @@ def test_typed_text_for_later_is_kept_and_nobody_waits_for_an_answer() -> None:
     assert handoff.typed("when you're done, push", mirrored=False, now=1.0) == Decision(
         effects=(
             effects.Show(event=screen.TypedText(text="when you're done, push")),
-            effects.Show(event=screen.TaskQueued(request="when you're done, push", by_voice=False)),
+            effects.Show(event=screen.TaskQueued(request="push", by_voice=False)),
         )
     )
-    assert started(handoff.ended("turn_1", Outcome.FAILED, None, 2.0).effects) == [("turn_2", "when you're done, push")]
+    assert started(handoff.ended("turn_1", Outcome.FAILED, None, 2.0).effects) == [("turn_2", "push")]
+
+
+def test_only_so_much_is_kept_for_later() -> None:
+    handoff = working()
+    for number in range(MAX_QUEUED):
+        handoff.typed(f"next, {number}", mirrored=False, now=1.0)
+
+    decision = delegate(handoff, "call_2", "after this, run the linter")
+    assert answers(decision.effects) == {"call_2": TOO_MANY}
+    assert effects.Show(event=screen.Warned(message=TOO_MANY)) in decision.effects
+    assert reason(decision) is Reason.ASKED
+
+
+def test_a_call_that_somebody_else_answers_is_taken_once() -> None:
+    handoff = Handoff(Options())
+
+    assert handoff.take_call("call_1") is None
+    repeated = handoff.take_call("call_1")
+    assert repeated is not None
+    assert answers(repeated.effects) == {}
 
 
 def test_a_request_for_later_is_for_now_when_no_task_runs() -> None:
@@ -811,7 +834,7 @@ def test_of_several_requests_for_later_each_waits_for_the_end_of_the_one_before(
     for text in ("after this, lint", "and then, after that, push", "next, rest"):
         handoff.typed(text, mirrored=False, now=1.0)
 
-    for number, text in enumerate(("after this, lint", "and then, after that, push", "next, rest"), start=1):
+    for number, text in enumerate(("lint", "push", "rest"), start=1):
         decision = handoff.ended(f"turn_{number}", Outcome.COMPLETED, None, 2.0)
         assert started(decision.effects) == [(f"turn_{number + 1}", text)]
         assert [effect for effect in decision.effects if isinstance(effect, effects.SteerTurn)] == []
@@ -819,10 +842,10 @@ def test_of_several_requests_for_later_each_waits_for_the_end_of_the_one_before(
     assert handoff.is_idle
 
 
-def test_a_request_for_later_that_comes_while_the_task_is_stopping_is_answered_when_it_is_done() -> None:
+def test_a_request_for_later_that_comes_while_the_task_is_stopping_waits_for_its_turn() -> None:
     handoff = stopping()
     delegate(handoff, "call_2", "list the files")
-    assert delegate(handoff, "call_3", "after this, push") == NOTHING
+    assert answers(delegate(handoff, "call_3", "after this, push").effects) == {"call_3": QUEUED}
     delegate(handoff, "call_4", "and the tests")
 
     # What was asked for after it waits behind it.
@@ -830,9 +853,10 @@ def test_a_request_for_later_that_comes_while_the_task_is_stopping_is_answered_w
     assert started(stopped.effects) == [("turn_2", render_delegation("list the files"))]
     assert list(answers(stopped.effects)) == ["call_1"]
     listed = handoff.ended("turn_2", Outcome.COMPLETED, None, 3.0)
-    assert started(listed.effects) == [("turn_3", render_delegation("after this, push"))]
-    assert answers(listed.effects) == {"call_2": answers(listed.effects)["call_2"], "call_4": STEERED}
-    assert list(answers(handoff.ended("turn_3", Outcome.COMPLETED, None, 4.0).effects)) == ["call_3"]
+    assert started(listed.effects) == [("turn_3", render_delegation("push"))]
+    # It stands for the task that nobody waits for any more.
+    assert list(answers(listed.effects)) == ["call_2"]
+    assert list(answers(handoff.ended("turn_3", Outcome.COMPLETED, None, 4.0).effects)) == ["call_4"]
 
 
 def test_a_stop_drops_what_was_kept_for_later() -> None:
@@ -1056,7 +1080,7 @@ def test_where_the_client_manages_handoffs_a_change_that_waited_is_acknowledged_
     decision = handoff.ended("turn_1", Outcome.INTERRUPTED, None, 2.0)
 
     assert answers(decision.effects) == {"call_3": STEERED}
-    assert decision.news == News(reason=Reason.ASKED, about="call_3")
+    assert reason(decision) is Reason.ASKED
 
 
 # Reports as items.
@@ -1173,7 +1197,8 @@ def test_when_the_session_is_lost_its_calls_are_never_answered_and_the_result_is
     assert answers(decision.effects) == {}
     assert len(said(decision.effects)) == 1
     assert reason(decision) is Reason.FAILURE
-    assert handoff.has_claimed("call_1")
+    # The next session gives its calls ids of its own.
+    assert not handoff.has_claimed("call_1")
 
 
 def test_when_the_session_is_lost_a_stop_goes_on_and_its_call_is_void() -> None:
@@ -1221,7 +1246,7 @@ def test_when_a_session_gives_way_to_another_what_was_kept_for_later_is_still_do
     assert list(answers(handoff.session_ending())) == ["call_1"]
     decision = handoff.ended("turn_1", Outcome.COMPLETED, None, 2.0)
 
-    assert started(decision.effects) == [("turn_2", render_delegation("after this, run the linter"))]
+    assert started(decision.effects) == [("turn_2", render_delegation("run the linter"))]
     assert answers(decision.effects) == {}
 
 
@@ -1266,6 +1291,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.now = 0.0
         self.claimed: set[str] = set()
         self.answered: set[str] = set()
+        self.n_sessions = 0
         self.void: set[str] = set()
         """Calls that are not to be answered: they are void with their session."""
         self.turns: list[Turn] = []
@@ -1304,7 +1330,7 @@ class AnyOrder(RuleBasedStateMachine):
                     assert turn_id not in {turn.turn_id for turn in self.turns}
                     self.turns.append(Turn(turn_id))
                     words = parse_delegation(text)
-                    if words.startswith("after this"):
+                    if words.startswith("do "):
                         self.for_later.remove(words)
                 case effects.SteerTurn(turn_id=turn_id, text=text):
                     assert turn_id == self.turns[-1].turn_id
@@ -1340,6 +1366,11 @@ class AnyOrder(RuleBasedStateMachine):
 
     def session_is_gone(self) -> None:
         self.void |= self.claimed - self.answered
+        self.n_sessions += 1
+
+    def of_session(self, call_id: str) -> str:
+        """Each session gives its calls ids of its own."""
+        return f"{self.n_sessions}_{call_id}"
 
     @rule(seconds=st.floats(0, 8))
     def time_passes(self, seconds: float) -> None:
@@ -1350,14 +1381,15 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(call_id=CALLS, text=TEXTS, spoken=st.booleans())
     def delegate(self, call_id: str, text: str, *, spoken: bool) -> None:
-        self.delegates(call_id, text, (HELLO,) if spoken else ())
+        self.delegates(self.of_session(call_id), text, (HELLO,) if spoken else ())
 
     @rule(call_id=CALLS, number=st.integers(0))
     def delegate_for_later(self, call_id: str, number: int) -> None:
-        text = f"after this, do {number}"
-        if not self.handoff.has_claimed(call_id) and text not in self.for_later:
+        call_id = self.of_session(call_id)
+        text = f"do {number}"
+        if not self.handoff.has_claimed(call_id) and text not in self.for_later and not self.handoff.is_idle:
             self.for_later.add(text)
-            self.delegates(call_id, text, ())
+            self.delegates(call_id, f"after this, {text}", ())
 
     def delegates(self, call_id: str, text: str, spoken: tuple[Utterance, ...]) -> None:
         is_new = call_id not in self.claimed
@@ -1373,13 +1405,14 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(number=st.integers(0))
     def typed_for_later(self, number: int) -> None:
-        text = f"after this, do {number}"
-        if text not in self.for_later:
+        text = f"do {number}"
+        if text not in self.for_later and not self.handoff.is_idle:
             self.for_later.add(text)
-            self.typed(text)
+            self.typed(f"after this, {text}")
 
     @rule(call_id=CALLS | st.none())
     def stop(self, call_id: str | None) -> None:
+        call_id = call_id and self.of_session(call_id)
         if call_id is None or call_id not in self.claimed:
             self.for_later.clear()
         self.claimed |= {call_id} if call_id is not None else set()
@@ -1387,11 +1420,13 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(call_id=CALLS | st.none())
     def ask_status(self, call_id: str | None) -> None:
+        call_id = call_id and self.of_session(call_id)
         self.claimed |= {call_id} if call_id is not None else set()
         self.perform(self.handoff.status_asked(call_id, self.now))
 
     @rule(call_id=CALLS)
     def other_call(self, call_id: str) -> None:
+        call_id = self.of_session(call_id)
         self.claimed.add(call_id)
         self.perform(self.handoff.called(call_id, output="", speak=None))
 

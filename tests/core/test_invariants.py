@@ -51,6 +51,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.timers: dict[str, float] = {}
         self.is_opening = True
         self.has_way = False
+        self.n_sessions = 0
         self.n_begun = 0
         self.n_closed = 0
         self.is_replacing = False
@@ -213,6 +214,7 @@ class AnyOrder(RuleBasedStateMachine):
         if is_same:
             return
         self.void |= self.claimed - self.answered
+        self.n_sessions += 1
         self.is_outstanding = self.is_user_speaking = self.are_stops_told = False
         self.sent.clear()
         if self.is_replacing:
@@ -470,6 +472,7 @@ class AnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: self.has_way)
     @rule(call_id=CALLS, text=TEXTS, offset_ms=st.sampled_from([None, 500]))
     def delegates(self, call_id: str, text: str, offset_ms: int | None) -> None:
+        call_id = self.of_session(call_id)
         self.called(call_id, server.HandoffRequested(handoff_id=call_id, item_id="i", text=text, offset_ms=offset_ms))
 
     @precondition(lambda self: self.has_way)
@@ -481,11 +484,13 @@ class AnyOrder(RuleBasedStateMachine):
     def calls_a_tool(self, call_id: str, name: str, arguments: str) -> None:
         if name == "set_updates" and self.options.speech is Speech.IMMEDIATE:
             return
+        call_id = self.of_session(call_id)
         self.called(call_id, server.ToolCalled(call_id=call_id, item_id="i", name=name, arguments=arguments))
 
     @precondition(lambda self: self.has_way)
     @rule(call_id=CALLS, approval_id=APPROVALS, decision=st.sampled_from(["approve", "decline", "perhaps"]))
     def calls_for_an_approval(self, call_id: str, approval_id: str, decision: str) -> None:
+        call_id = self.of_session(call_id)
         if call_id not in self.claimed:
             self.permission_calls.add(call_id)
         arguments = msgspec.json.encode({"approval_id": approval_id, "decision": decision}).decode()
@@ -495,7 +500,12 @@ class AnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: self.has_way)
     @rule(call_id=CALLS)
     def remains_silent(self, call_id: str) -> None:
+        call_id = self.of_session(call_id)
         self.called(call_id, server.NoopRequested(call_id=call_id, item_id="i"))
+
+    def of_session(self, call_id: str) -> str:
+        """Each session gives its calls ids of its own."""
+        return f"{self.n_sessions}_{call_id}"
 
     def called(self, call_id: str, event: server.ServerEvent) -> None:
         self.may_interrupt |= not isinstance(event, server.NoopRequested)

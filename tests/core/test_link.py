@@ -277,7 +277,7 @@ def test_losing_the_way_forgets_the_rotation() -> None:
 def test_another_conversation_takes_the_place_when_it_is_open() -> None:
     machine = live()
 
-    assert machine.replacement_asked() == [
+    assert machine.replacement_asked(Options()) == [
         effects.CancelTimer(name=RETRY_TIMER),
         effects.CancelTimer(name=ROTATION_TIMER),
         OPEN_OTHER,
@@ -288,7 +288,7 @@ def test_another_conversation_takes_the_place_when_it_is_open() -> None:
 
 def test_a_replacement_that_fails_leaves_the_conversation_as_it_was() -> None:
     machine = live(rotate_after_s=100.0)
-    machine.replacement_asked()
+    machine.replacement_asked(Options())
 
     assert fails(machine, 2.0, is_final=True) == Verdict(
         effects=(effects.SetTimer(name=ROTATION_TIMER, deadline=100.0),), message="refused"
@@ -299,29 +299,49 @@ def test_a_replacement_that_fails_leaves_the_conversation_as_it_was() -> None:
 
 def test_a_rotation_that_was_due_meanwhile_is_due_when_a_replacement_has_failed() -> None:
     machine = live(rotate_after_s=100.0)
-    machine.replacement_asked()
+    machine.replacement_asked(Options())
 
     assert fails(machine, 130.0).effects == (effects.SetTimer(name=ROTATION_TIMER, deadline=130.0),)
 
 
 def test_the_delays_of_another_conversation_begin_anew() -> None:
     machine = lost()
-    machine.replacement_asked()
+    machine.replacement_asked(Options())
     machine.opened(2.0)
 
     assert reconnecting(machine.failed("reset", is_final=False, chance=0.5, now=3.0)).attempt == 1
 
 
+def test_a_server_that_takes_one_session_at_a_time_is_left_before_the_next_one_is_opened() -> None:
+    machine = live()
+    machine.replacement_asked(Options(reconnect=False))
+
+    verdict = machine.open_failed("busy", is_final=False, is_over=False, is_busy=True, chance=0.5, now=2.0)
+    assert verdict == Verdict(leaves=True, effects=(OPEN_OTHER,))
+    assert machine.closed("bye", code=1000, chance=0.5, now=2.1) == Verdict()
+    assert machine.opened(3.0)[0] is Opening.REPLACED
+    assert machine.options == Options(reconnect=False)
+
+
+def test_a_server_that_stays_busy_has_ended_the_conversation() -> None:
+    machine = live()
+    machine.replacement_asked(Options())
+    machine.open_failed("busy", is_final=False, is_over=False, is_busy=True, chance=0.5, now=2.0)
+
+    verdict = machine.open_failed("still busy", is_final=False, is_over=False, is_busy=True, chance=0.5, now=3.0)
+    assert verdict == Verdict(ends=CloseReason.ERROR, message="still busy")
+
+
 @pytest.mark.parametrize("machine", [lost(), reopening()])
 def test_a_conversation_without_a_way_is_replaced_too(machine: Link) -> None:
-    assert OPEN_OTHER in machine.replacement_asked()
+    assert OPEN_OTHER in machine.replacement_asked(Options())
     assert machine.retry_due() == []
     assert machine.opened(2.0)[0] is Opening.REPLACED
 
 
 def test_a_replacement_that_fails_without_a_way_lets_the_tries_go_on() -> None:
     machine = lost()
-    machine.replacement_asked()
+    machine.replacement_asked(Options())
 
     verdict = fails(machine, 2.0)
     assert (verdict.ends, verdict.message) == (None, "refused")
@@ -334,7 +354,7 @@ def test_an_old_conversation_that_ends_meanwhile_waits_for_what_becomes_of_the_n
     code: int | None, *, is_final: bool | None
 ) -> None:
     machine = live()
-    machine.replacement_asked()
+    machine.replacement_asked(Options())
     if is_final is None:
         verdict = machine.closed("bye", code=code, chance=0.5, now=1.0)
     else:
@@ -351,7 +371,7 @@ def test_where_there_is_no_conversation_none_is_replaced(*, started: bool) -> No
         machine.ended()
 
     with pytest.raises(LocalProtocolError, match="expected a running conversation to replace"):
-        machine.replacement_asked()
+        machine.replacement_asked(Options())
 
 
 # What is held
@@ -438,7 +458,7 @@ def test_a_replacement_begins_with_nothing() -> None:
     machine = lost()
     machine.sent(intents.ChangeInstructions(instructions="loud"))
     machine.hold([intents.MirrorTyped(text="run")])
-    machine.replacement_asked()
+    machine.replacement_asked(Options())
     machine.opened(2.0)
 
     assert machine.release() == ()
@@ -486,7 +506,7 @@ def in_state(state: State) -> Link:
         case State.ROTATING:
             machine.rotation_due(5000.0, quiet_at=0.0)
         case State.REPLACING | State.REPLACING_LOST:
-            machine.replacement_asked()
+            machine.replacement_asked(Options())
         case State.CLOSED:
             machine.ended()
         case _:
@@ -501,6 +521,8 @@ def do(machine: Link, happened: Input) -> None:
             machine.opened(2.0)
         case Input.OPEN_FAILED:
             fails(machine, 2.0)
+        case Input.BUSY:
+            machine.open_failed("busy", is_final=False, is_over=False, is_busy=True, chance=0.5, now=2.0)
         case Input.LOST:
             machine.failed("reset", is_final=False, chance=0.5, now=2.0)
         case Input.RETRIED:
@@ -508,27 +530,27 @@ def do(machine: Link, happened: Input) -> None:
         case Input.ROTATED:
             machine.rotation_due(5000.0, quiet_at=0.0)
         case Input.REPLACED:
-            machine.replacement_asked()
+            machine.replacement_asked(Options())
         case Input.ENDED:
             machine.ended()
 
 
 # In the order of the inputs. What raises changes nothing.
 MOVES = {
-    State.CONNECTING: "live closed connecting connecting connecting connecting closed",
-    State.LIVE: "live live lost live rotating replacing closed",
-    State.ROTATING: "live live reopening rotating rotating replacing closed",
-    State.REPLACING: "live live replacing_lost replacing replacing replacing closed",
-    State.LOST: "lost lost lost reopening lost replacing_lost closed",
-    State.REOPENING: "live lost reopening reopening reopening replacing_lost closed",
-    State.REPLACING_LOST: "live lost replacing_lost replacing_lost replacing_lost replacing_lost closed",
-    State.CLOSED: "closed closed closed closed closed closed closed",
+    State.CONNECTING: "live closed closed connecting connecting connecting connecting closed",
+    State.LIVE: "live live live lost live rotating replacing closed",
+    State.ROTATING: "live live live reopening rotating rotating replacing closed",
+    State.REPLACING: "live live replacing_lost replacing_lost replacing replacing replacing closed",
+    State.LOST: "lost lost lost lost reopening lost replacing_lost closed",
+    State.REOPENING: "live lost lost reopening reopening reopening replacing_lost closed",
+    State.REPLACING_LOST: "live lost lost replacing_lost replacing_lost replacing_lost replacing_lost closed",
+    State.CLOSED: "closed closed closed closed closed closed closed closed",
 }
 RAISES = {
     State.CONNECTING: {Input.REPLACED},
-    State.LIVE: {Input.OPENED, Input.OPEN_FAILED},
-    State.LOST: {Input.OPENED, Input.OPEN_FAILED},
-    State.CLOSED: {Input.OPENED, Input.OPEN_FAILED, Input.REPLACED},
+    State.LIVE: {Input.OPENED, Input.OPEN_FAILED, Input.BUSY},
+    State.LOST: {Input.OPENED, Input.OPEN_FAILED, Input.BUSY},
+    State.CLOSED: {Input.OPENED, Input.OPEN_FAILED, Input.BUSY, Input.REPLACED},
 }
 
 
@@ -548,7 +570,10 @@ def test_the_state_moves_as_the_table_says(state: State, happened: Input, then: 
     else:
         do(machine, happened)
 
-    assert machine.state is TRANSITIONS[state][happened] is then
+    assert machine.state is then
+    # Only where another conversation is to take its place a busy server is another thing than one that fails.
+    told = Input.OPEN_FAILED if happened is Input.BUSY and state is not State.REPLACING else happened
+    assert TRANSITIONS[state][told] is then
 
 
 @pytest.mark.parametrize("happened", list(Input))
@@ -623,7 +648,7 @@ class AnyWay(RuleBasedStateMachine):
     @precondition(lambda self: self.link.state not in (State.CONNECTING, State.CLOSED))
     @rule()
     def is_replaced(self) -> None:
-        self.done(self.link.replacement_asked())
+        self.done(self.link.replacement_asked(Options()))
 
 
 TestAnyWay = AnyWay.TestCase

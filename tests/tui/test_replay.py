@@ -312,9 +312,9 @@ def test_an_event_that_the_core_does_not_take_is_a_difference(path: Path) -> Non
 
     assert status == 1
     assert (
-        'at 9.500 s: {"type":"transport_opened"}\n  this version does not take the event: expected no opening while closed'
-        in told
-    )
+        'at 9.500 s: {"type":"transport_opened"}\n'
+        "  this version does not take the event: expected no opening while closed"
+    ) in told
     assert "5 events" in told
 
 

@@ -116,7 +116,6 @@ class Conversation:
         self._handoff = Handoff(options)
         self._approval = Approval(options)
         self._unnamed = Unnamed()
-        self._next_options: Options | None = None
         self._muted_at: float | None = None
         self._is_deafness_said = False
         self._deadlines: dict[str, float] = {}
@@ -231,9 +230,7 @@ class Conversation:
             answers = [effect for effect in answers if type(effect) is not Send]
         timers = [CancelTimer(name=name) for name in self._forget_timers()]
         closed = screen.ConversationClosed(reason=screen.CloseReason.REQUESTED, replaced=True)
-        options, self._next_options = self._next_options, None
-        if options is None:
-            raise AssertionError("whoever asked for a replacement gave its options")
+        options = self._link.options
         self._transcript.cleared()
         self._unnamed.transport_lost()
         self._handoff.replaced(options)
@@ -267,11 +264,18 @@ class Conversation:
 
     def _open_failed(self, event: events.OpenFailed, now: float) -> list[Effect]:
         verdict = self._link.open_failed(
-            event.message, is_final=event.is_final, is_over=event.is_over, chance=event.chance, now=now
+            event.message,
+            is_final=event.is_final,
+            is_over=event.is_over,
+            is_busy=event.is_busy,
+            chance=event.chance,
+            now=now,
         )
+        if verdict.leaves:
+            answers = [*self._handoff.session_ending(), *self._approval.session_ending().effects]
+            return [*answers, CloseTransport(), *verdict.effects]
         if verdict.ends is None and verdict.message is not None:
             # A conversation that never began, or one that was to take the place of this one.
-            self._next_options = None
             failed = Show(event=screen.ConversationFailed(message=verdict.message, went_on=not self._link.is_over))
             return [failed, *verdict.effects]
         return self._judged(verdict)
@@ -316,9 +320,7 @@ class Conversation:
         return [*effects, *timers, BriefAgent(by_voice=False), closed]
 
     def _replacement_requested(self, event: events.ReplacementRequested, _: float) -> list[Effect]:
-        effects = self._link.replacement_asked()
-        self._next_options = event.options
-        return effects
+        return self._link.replacement_asked(event.options)
 
     def _held(self, effects: list[Effect]) -> list[Effect]:
         """Without a way nothing can be said; it is kept."""

@@ -17,6 +17,7 @@ __all__ = [
     "is_for_later",
     "parse_delegation",
     "render_delegation",
+    "without_lead",
 ]
 
 BYTES_PER_TOKEN: Final = 4
@@ -31,7 +32,7 @@ _LATER: Final = re.compile(
     (?: after \s {_TASK}
         # What happens after something that is named, or that went wrong, is no order: "after this test fails",
         # "after it broke the build". An order goes on with what is to be done, or with a pause.
-        (?: ,
+        (?= ,
           | \s (?: please | then | also | let['\u2019]?s | (?:can|could|would|will) \s you | you \s (?:can|should) ) \b
           | \s (?!\w+ (?:ed|s) \b | (?:broke|did|gave|got|had|hit|lost|made|ran|threw|took|went) \b) \w+
             (?: \s (?: a | all | an | another | every\w* | it | my | our | some | the | them | these | this | those ) \b
@@ -39,7 +40,7 @@ _LATER: Final = re.compile(
         )
       | (?: after | as \s soon \s as | once | when ) \s
         (?: (?: you | {_TASK} ) (?: \s (?: are | is | have | has ) | ['\u2019]? (?: re | s | ve ) ) \s {_DONE}
-          | you \s finish (?: \s {_TASK} )? (?: , | \s )
+          | you \s finish (?: \s {_TASK} )? (?= , | \s )
           | {_TASK} \s (?: finishes | ends ) \b (?! \s with \b )
         )
       | (?: once | when ) \s (?: done | finished ) ,
@@ -91,6 +92,13 @@ def is_for_later(words: str) -> bool:
     cannot be heard.
     """
     return _LATER.match(words) is not None
+
+
+def without_lead(words: str) -> str:
+    """A request that is for later without the words that say so; the request itself where nothing else is in it."""
+    lead = _LATER.match(words)
+    rest = words[lead.end() :].lstrip(" \t\n,.:;-\u2013\u2014\u2026") if lead is not None else words
+    return rest or words
 
 
 def _frame(request: str, said: str) -> str:

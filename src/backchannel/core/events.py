@@ -53,6 +53,8 @@ class OpenFailed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     """Whether trying again would give the same: who we are is refused, or the configuration is wrong."""
     is_over: bool = False
     """Whether the call whose session was to be joined is over."""
+    is_busy: bool = False
+    """Whether the server takes no second session beside the one that there is."""
     chance: float = 0.5
     """From 0 up to 1, drawn by the shell: spreads the further tries of many clients."""
 

@@ -26,7 +26,7 @@ import dataclasses
 import enum
 from typing import TYPE_CHECKING, Final, assert_never
 
-from backchannel.core.delegation import is_for_later, parse_delegation, render_delegation
+from backchannel.core.delegation import is_for_later, parse_delegation, render_delegation, without_lead
 from backchannel.core.effects import CancelTimer, Effect, InterruptTurn, Send, SetTimer, Show, StartTurn, SteerTurn
 from backchannel.core.floor import News, Reason, Speech
 from backchannel.core.reports import Outcome, Phase
@@ -62,6 +62,8 @@ __all__ = [
 
 REMEMBERED_CALLS: Final = 1024
 _REMEMBERED_TURNS: Final = 64
+MAX_QUEUED: Final = 64
+"""How many requests may wait for the running task."""
 STOP_DEADLINE_S: Final = 10.0
 """How long a stopped task may take to end. Agents give their children 2 s between asking and killing."""
 TIMER: Final = "stop"
@@ -75,6 +77,7 @@ STOPPED: Final = "The task was stopped before it was finished, as asked."
 STOPPED_ANSWER: Final = "The task is stopped."
 NOTHING_TO_STOP: Final = "No task is running, so there was nothing to stop."
 QUEUED: Final = "This is kept and will be started when the running task is done."
+TOO_MANY: Final = "Too much is waiting to be done already, so this was not kept. Ask again when something is done."
 EMPTY: Final = "There was no request in this. Ask the user what to do."
 SESSION_ENDS: Final = "The conversation ends before the task does."
 STOP_OVERDUE: Final = "The task did not stop in time and was given up."
@@ -145,6 +148,10 @@ class _Request:
     """What the agent is told."""
     words: str
     """What a person asked for."""
+    spoken: str | None = None
+    """What was said before a delegation; None for a request that is none."""
+    is_later: bool = False
+    """Whether it was asked for as the task after the running one."""
     by_voice: bool
     call_id: str | None
     """The call that waits for an answer: none for typed text, and none once it has been answered."""
@@ -239,7 +246,8 @@ class Handoff:
                 return _NOTHING
             answer = intents.FinishHandoff(handoff_id=call_id, output=EMPTY)
             return Decision(effects=(Send(intent=answer),), news=News(reason=Reason.ASKED, about=call_id))
-        request = _Request(text=render_delegation(words, spoken), words=words, by_voice=True, call_id=call_id)
+        envelope = render_delegation(words, spoken)
+        request = _Request(text=envelope, words=words, spoken=spoken, by_voice=True, call_id=call_id)
         return self._asked(request, now)
 
     def typed(self, text: str, *, mirrored: bool, now: float) -> Decision:
@@ -293,7 +301,7 @@ class Handoff:
             if task.request.call_id is None and not self._options.reports_as_items:
                 news = News(reason=Reason.RESULT, about=turn_id, text=_first_paragraph(text))
                 task.is_latest_offered = True
-        elif phase is Phase.COMMENTARY:
+        elif phase is Phase.COMMENTARY and not self._options.reports_as_items:
             news = News(reason=Reason.MILESTONE, about=turn_id, text=_first_paragraph(text))
         # Otherwise the end of the turn follows a final message and asks for speech.
         if phase is Phase.COMMENTARY:
@@ -320,11 +328,11 @@ class Handoff:
     def _standalone(self, turn_id: str, text: str, phase: Phase) -> Decision:
         if self._options.client_managed_handoffs:
             return _NOTHING
+        said = Send(intent=self.report(text, phase, is_standalone=True))
+        if self._options.reports_as_items:
+            return Decision(effects=(said,))
         reason = Reason.RESULT if phase is Phase.FINAL else Reason.MILESTONE
-        news = News(reason=reason, about=turn_id, text=_first_paragraph(text))
-        if phase is Phase.COMMENTARY:
-            return Decision(progress=text, news=news)
-        return Decision(effects=(Send(intent=self.report(text, phase, is_standalone=True)),), news=news)
+        return Decision(effects=(said,), news=News(reason=reason, about=turn_id, text=_first_paragraph(text)))
 
     def steer_failed(self, turn_id: str, reason: str) -> Decision:
         """The agent could not take a change: the user has to hear why."""
@@ -401,6 +409,8 @@ class Handoff:
         if self._task is not None:
             self._task.request = dataclasses.replace(self._task.request, call_id=None)
             self._task.stop_calls.clear()
+        # The next session gives its calls ids of its own.
+        self._claimed.clear()
         self._queued = collections.deque(dataclasses.replace(request, call_id=None) for request in self._queued)
 
     def replaced(self, options: Options) -> None:
@@ -413,16 +423,11 @@ class Handoff:
         self._step(Input.ASKED)
         if self._task is None:
             return self._start(request, now)
+        if is_for_later(request.words):
+            return self._kept(request)
         if state is State.STOPPING:
             self._queued.append(request)
             return _NOTHING
-        if is_for_later(request.words):
-            queued = dataclasses.replace(request, call_id=None)
-            self._queued.append(queued)
-            shown = Show(event=TaskQueued(request=request.words, by_voice=request.by_voice))
-            answer = _answer(request.call_id, QUEUED)
-            news = News(reason=Reason.ASKED, about=request.call_id) if request.call_id is not None else None
-            return Decision(effects=(shown, *answer), news=news)
         turn_id = self._task.turn_id
         steered = TaskSteered(turn_id=turn_id, request=request.words, by_voice=request.by_voice)
         steer = SteerTurn(turn_id=turn_id, text=request.text, by_voice=request.by_voice)
@@ -435,6 +440,17 @@ class Handoff:
         answer = _answer(request.call_id, STEERED)
         news = News(reason=Reason.ASKED, about=request.call_id) if request.call_id is not None else None
         return Decision(effects=(*effects, *answer), news=news)
+
+    def _kept(self, request: _Request) -> Decision:
+        news = News(reason=Reason.ASKED, about=request.call_id) if request.call_id is not None else None
+        if len(self._queued) >= MAX_QUEUED:
+            answer = _answer(request.call_id, TOO_MANY)
+            return Decision(effects=(Show(event=Warned(message=TOO_MANY)), *answer), news=news)
+        words = without_lead(request.words)
+        text = words if request.spoken is None else render_delegation(words, request.spoken)
+        self._queued.append(dataclasses.replace(request, text=text, words=words, is_later=True, call_id=None))
+        shown = Show(event=TaskQueued(request=words, by_voice=request.by_voice))
+        return Decision(effects=(shown, *_answer(request.call_id, QUEUED)), news=news)
 
     def _start(self, request: _Request, now: float) -> Decision:
         self._n_turns += 1
@@ -463,7 +479,7 @@ class Handoff:
         started = None
         while self._queued:
             # The first starts the next task, the others change it, or wait for its end too.
-            if started is not None and is_for_later(self._queued[0].words):
+            if started is not None and self._queued[0].is_later:
                 break
             decision = self._asked(self._queued.popleft(), now)
             effects += decision.effects
@@ -494,10 +510,10 @@ class Handoff:
         return [Send(intent=answer)]
 
     def _news_of(self, task: _Task, outcome: Outcome, output: str, *, is_asked: bool) -> News | None:
-        if self._options.client_managed_handoffs or self._options.reports_as_items:
-            return None
         if is_asked:
             reason = Reason.ASKED
+        elif self._options.client_managed_handoffs or self._options.reports_as_items:
+            return None
         elif task.is_latest_offered and task.request.call_id is None and output == FINISHED:
             # Each message was spoken of as it came.
             return None

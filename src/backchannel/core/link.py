@@ -90,6 +90,8 @@ class Input(enum.Enum):
 
     OPENED = "opened"
     OPEN_FAILED = "open_failed"
+    BUSY = "busy"
+    """The server takes one session at a time."""
     LOST = "lost"
     RETRIED = "retried"
     ROTATED = "rotated"
@@ -101,6 +103,7 @@ TRANSITIONS: Final[dict[State, dict[Input, State]]] = {
     State.CONNECTING: {
         Input.OPENED: State.LIVE,
         Input.OPEN_FAILED: State.CLOSED,
+        Input.BUSY: State.CONNECTING,
         Input.LOST: State.CONNECTING,
         Input.RETRIED: State.CONNECTING,
         Input.ROTATED: State.CONNECTING,
@@ -110,6 +113,7 @@ TRANSITIONS: Final[dict[State, dict[Input, State]]] = {
     State.LIVE: {
         Input.OPENED: State.LIVE,
         Input.OPEN_FAILED: State.LIVE,
+        Input.BUSY: State.LIVE,
         Input.LOST: State.LOST,
         Input.RETRIED: State.LIVE,
         Input.ROTATED: State.ROTATING,
@@ -119,6 +123,7 @@ TRANSITIONS: Final[dict[State, dict[Input, State]]] = {
     State.ROTATING: {
         Input.OPENED: State.LIVE,
         Input.OPEN_FAILED: State.LIVE,
+        Input.BUSY: State.ROTATING,
         Input.LOST: State.REOPENING,
         Input.RETRIED: State.ROTATING,
         Input.ROTATED: State.ROTATING,
@@ -128,6 +133,7 @@ TRANSITIONS: Final[dict[State, dict[Input, State]]] = {
     State.REPLACING: {
         Input.OPENED: State.LIVE,
         Input.OPEN_FAILED: State.LIVE,
+        Input.BUSY: State.REPLACING_LOST,
         Input.LOST: State.REPLACING_LOST,
         Input.RETRIED: State.REPLACING,
         Input.ROTATED: State.REPLACING,
@@ -137,6 +143,7 @@ TRANSITIONS: Final[dict[State, dict[Input, State]]] = {
     State.LOST: {
         Input.OPENED: State.LOST,
         Input.OPEN_FAILED: State.LOST,
+        Input.BUSY: State.LOST,
         Input.LOST: State.LOST,
         Input.RETRIED: State.REOPENING,
         Input.ROTATED: State.LOST,
@@ -146,6 +153,7 @@ TRANSITIONS: Final[dict[State, dict[Input, State]]] = {
     State.REOPENING: {
         Input.OPENED: State.LIVE,
         Input.OPEN_FAILED: State.LOST,
+        Input.BUSY: State.REOPENING,
         Input.LOST: State.REOPENING,
         Input.RETRIED: State.REOPENING,
         Input.ROTATED: State.REOPENING,
@@ -155,6 +163,7 @@ TRANSITIONS: Final[dict[State, dict[Input, State]]] = {
     State.REPLACING_LOST: {
         Input.OPENED: State.LIVE,
         Input.OPEN_FAILED: State.LOST,
+        Input.BUSY: State.REPLACING_LOST,
         Input.LOST: State.REPLACING_LOST,
         Input.RETRIED: State.REPLACING_LOST,
         Input.ROTATED: State.REPLACING_LOST,
@@ -185,6 +194,8 @@ class Verdict:
     """What a machine wants done, and whether the conversation is over."""
 
     effects: tuple[Effect, ...] = ()
+    leaves: bool = False
+    """Whether the way that there is has to be left first, so that another one can be had."""
     ends: CloseReason | None = None
     message: str | None = None
     """What went wrong, where something did."""
@@ -195,10 +206,10 @@ class Link:
 
     def __init__(self, options: Options) -> None:
         self.state = State.CONNECTING
-        self._reconnect = options.reconnect
-        self._give_up_after_s = options.give_up_after_s
-        self._rotate_after_s = options.rotate_after_s
-        self._is_same_session = options.session_outlives_way
+        self.options = options
+        """Of the conversation that the way is for."""
+        self._next_options: Options | None = None
+        """Of the one that is to take its place."""
         # What these begin with is read by nobody: a way that opens or is lost sets them.
         self._opened_at = 0.0  # mutants: same
         self._lost_at = 0.0  # mutants: same
@@ -236,13 +247,19 @@ class Link:
             raise self._unexpected("a way has opened")
         self._step(Input.OPENED)
         self._opened_at = now
+        if meaning is Opening.REPLACED:
+            if self._next_options is None:
+                raise AssertionError("whoever asked for a replacement gave its options")
+            self.options = self._next_options
         if meaning in (Opening.STARTED, Opening.REPLACED):
             self._n_tries = 0
             self._instructions = None
             self._held.clear()
-        return meaning, self._plan_rotation(self._rotate_after_s, now, since=now)
+        return meaning, self._plan_rotation(self.options.rotate_after_s, now, since=now)
 
-    def open_failed(self, message: str, *, is_final: bool, is_over: bool, chance: float, now: float) -> Verdict:
+    def open_failed(
+        self, message: str, *, is_final: bool, is_over: bool, chance: float, now: float, is_busy: bool = False
+    ) -> Verdict:
         """The way that was being opened could not be opened.
 
         Raises:
@@ -251,6 +268,11 @@ class Link:
         before = self.state
         if before not in _OPENING:
             raise self._unexpected("a way could not be opened")
+        if is_busy and before is State.REPLACING:
+            # It takes one session at a time: this one has to go before the other can come.
+            self._step(Input.BUSY)
+            self._can_go_on = False
+            return Verdict(leaves=True, effects=(OpenTransport(replaces=True),))
         self._step(Input.OPEN_FAILED)
         match before:
             case State.CONNECTING:
@@ -258,7 +280,7 @@ class Link:
                 return Verdict(message=message)
             case State.REPLACING:
                 # Whoever asked for it had the rotation called off.
-                planned = self._plan_rotation(self._rotate_after_s, now, since=self._opened_at)
+                planned = self._plan_rotation(self.options.rotate_after_s, now, since=self._opened_at)
                 return Verdict(effects=tuple(planned), message=message)
             case State.ROTATING:
                 # There is time: another try at the next moment of quiet, after the usual delay.
@@ -272,7 +294,7 @@ class Link:
             case State.REOPENING:
                 if is_over:
                     return self._ended(CloseReason.TRANSPORT_CLOSED, message)
-                if is_final or now - self._lost_at >= self._give_up_after_s:
+                if is_final or now - self._lost_at >= self.options.give_up_after_s:
                     return self._ended(CloseReason.ERROR, message)
                 return Verdict(effects=self._retry(message, chance, now))
             case _:
@@ -285,7 +307,7 @@ class Link:
         """
         if not self.has_way:
             return Verdict()
-        can_go_on = self._reconnect and code != _NORMAL_CLOSE
+        can_go_on = self.options.reconnect and code != _NORMAL_CLOSE
         if can_go_on or self.state is State.REPLACING:
             return self._lose(f"the server ended the session ({message})", chance, now, can_go_on=can_go_on)
         return self._ended(CloseReason.TRANSPORT_CLOSED, message)
@@ -295,7 +317,7 @@ class Link:
         if not self.has_way:
             is_over = self.state in (State.CONNECTING, State.CLOSED)
             return self._ended(CloseReason.ERROR, message) if is_final and not is_over else Verdict()
-        can_go_on = self._reconnect and not is_final
+        can_go_on = self.options.reconnect and not is_final
         if can_go_on or self.state is State.REPLACING:
             return self._lose(message, chance, now, can_go_on=can_go_on)
         return self._ended(CloseReason.ERROR, message)
@@ -328,7 +350,7 @@ class Link:
         self._step(Input.ROTATED)
         return [OpenTransport()]
 
-    def replacement_asked(self) -> list[Effect]:
+    def replacement_asked(self, options: Options) -> list[Effect]:
         """Another conversation is to take the place of this one.
 
         Raises:
@@ -336,6 +358,7 @@ class Link:
         """
         if self.state in (State.CONNECTING, State.CLOSED):
             raise LocalProtocolError(f"expected a running conversation to replace; this one is {self.state.value}")
+        self._next_options = options
         self._step(Input.REPLACED)
         return [CancelTimer(name=RETRY_TIMER), CancelTimer(name=ROTATION_TIMER), OpenTransport(replaces=True)]
 
@@ -349,7 +372,7 @@ class Link:
         Overflow: past `MAX_HELD` the oldest of what the agent said is dropped, and only then of what the user typed.
         """
         for intent in said:
-            kept = _without_audio(intent) if self._is_same_session else _outlives_session(intent)
+            kept = _without_audio(intent) if self.options.session_outlives_way else _outlives_session(intent)
             if kept is None:
                 continue
             if isinstance(kept, intents.ChangeInstructions):
@@ -401,7 +424,7 @@ class Link:
         return Verdict(ends=reason, message=message)
 
     def _plan_rotation(self, after_s: float | None, now: float, *, since: float) -> list[Effect]:
-        if after_s is None or not self._reconnect:
+        if after_s is None or not self.options.reconnect:
             return []
         self._rotates_at = max(now, since + after_s)
         return [SetTimer(name=ROTATION_TIMER, deadline=self._rotates_at)]

@@ -139,7 +139,7 @@ class TaskSteered(msgspec.Struct, frozen=True, kw_only=True, tag="task_steered")
 
 
 class TaskQueued(msgspec.Struct, frozen=True, kw_only=True, tag="task_queued"):
-    """Something was asked for that is to be done after the running task."""
+    """Something was asked for that is to be done after the running task; a stop drops it too."""
 
     request: str
     by_voice: bool

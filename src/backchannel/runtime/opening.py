@@ -44,6 +44,8 @@ __all__ = [
     "with_transport_options",
 ]
 
+_BUSY: Final = (409, 429)
+"""The server has a session of ours, and takes no second one."""
 _OVER: Final = (404, 410)
 """The call whose session was to be joined is unknown to the server, or over."""
 
@@ -196,9 +198,14 @@ async def rejoin(settings: Settings, call_id: str) -> Opened:
 
 def open_failure(exc: BackchannelError, *, chance: float) -> happened.OpenFailed:
     """What a way that could not be opened is to a conversation."""
+    is_busy = isinstance(exc, ConnectError) and exc.status in _BUSY
     is_over = isinstance(exc, ConnectError) and exc.stage == "sideband" and exc.status in _OVER
     return happened.OpenFailed(
-        message=str(exc), is_final=isinstance(exc, UsageError | AuthError), is_over=is_over, chance=chance
+        message=str(exc),
+        is_final=isinstance(exc, UsageError | AuthError),
+        is_over=is_over,
+        is_busy=is_busy,
+        chance=chance,
     )
 
 
