@@ -73,6 +73,10 @@ OVERRIDES: Final[dict[str, tuple[object, dict[str, object]]]] = {
     "base_url": ("ws://127.0.0.1:1", {}),
     "call_base_url": ("ws://127.0.0.1:1", {}),
     "reconnect": (False, {"options.reconnect": False}),
+    "give_up_after_s": (5, {"options.give_up_after_s": 5.0}),
+    "rotate_after_s": (0, {"options.rotate_after_s": None}),
+    "on_screen_risks": (("delete",), {"options.on_screen_risks": (core.Risk.DELETE,)}),
+    "approval_expires_s": (5, {"options.approval_expires_s": 5.0}),
     "errors": ("fatal", {"options.fatal_errors": True}),
     "context": ("reference", {}),
 }

@@ -159,6 +159,34 @@ class TestTalking:
             assert await client.receive() == Closed(code=1000, reason="", clean=True)
         assert answers == [(0xA, payload), (8, b"\x03\xe8")]
 
+    async def test_a_peer_that_falls_silent_is_pinged_and_one_that_does_not_answer_is_lost(self) -> None:
+        pinged = asyncio.Event()
+
+        async def peer(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+            assert (await read_frame(reader))[0] == 0x9
+            pinged.set()
+            # As a network does that has forgotten the connection.
+            await reader.read()
+
+        async with raw_server(peer) as url, connected(url, ConnectOptions(url=url, heartbeat_s=0.1)) as client:
+            async with asyncio.timeout(5):
+                closed = await client.receive()
+            assert closed == Closed(code=None, reason="the server does not answer any more", clean=False)
+        assert pinged.is_set()
+
+    async def test_a_peer_that_answers_its_pings_is_kept(self) -> None:
+        async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            for _ in range(5):
+                opcode, payload = await read_frame(reader)
+                assert opcode == 0x9
+                writer.write(bytes([0x8A, len(payload)]) + payload)
+            writer.write(b"\x81\x01!")
+            await reader.read()
+
+        async with raw_server(peer) as url, connected(url, ConnectOptions(url=url, heartbeat_s=0.05)) as client:
+            async with asyncio.timeout(5):
+                assert await client.receive() == TextFrame("!")
+
     async def test_an_empty_binary_message_is_one(self) -> None:
         async with ScriptedServer([SendBinary(b""), Close()]) as server, connected(server.url) as client:
             assert await client.receive() == BinaryFrame(b"")

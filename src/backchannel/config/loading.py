@@ -273,6 +273,8 @@ def _words(kind: types.Type) -> str:
             return _one_of(values)
         case types.EnumType(cls=cls):
             return _one_of(member.value for member in cls)
+        case types.VarTupleType(item_type=types.LiteralType(values=values)):
+            return f"a list, each {_one_of(values)}"
         case types.VarTupleType():
             return "a list of texts"
         case types.DictType():

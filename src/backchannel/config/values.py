@@ -63,6 +63,20 @@ class Realtime(_Discreet, frozen=True, kw_only=True):
     """Whether the voice is told what you type to the agent."""
     reconnect: bool = True
     """Whether a conversation survives the loss of its connection."""
+    give_up_after_s: Annotated[int, msgspec.Meta(ge=0)] = 600
+    """How long a lost connection is tried to be made again, in seconds."""
+    rotate_after_s: Annotated[int, msgspec.Meta(ge=0)] = 3300
+    """After how many seconds a session is followed by a new one, in a moment of quiet, before the server ends it; 0:
+    never."""
+    on_screen_risks: tuple[Literal["delete", "force_push", "network", "outside_workspace"], ...] = (
+        "delete",
+        "force_push",
+        "network",
+        "outside_workspace",
+    )
+    """What the agent asks permission for is never allowed by voice, only on the screen, when it could do this."""
+    approval_expires_s: Annotated[int, msgspec.Meta(ge=1)] = 300
+    """How long a request of the agent for permission may wait before it counts as declined, in seconds."""
     errors: Literal["classified", "fatal"] = "classified"
     """Whether harmless errors of the server are only shown, or every one ends the conversation."""
     speech: Literal["silent", "results", "milestones", "chatty", "immediate"] = "milestones"

@@ -66,8 +66,11 @@ async def open_websocket(options: ConnectOptions) -> WebSocket:
         socket = await _shake_hands(session, connector, options)
     except BaseException:
         connector.abort()
-        await connector.finish(within_s=_RELEASE_S)
-        await session.close()
+        try:
+            await connector.finish(within_s=_RELEASE_S)
+        finally:
+            # Also when whoever gave up waiting gives up once more.
+            await session.close()
         raise
     _log.debug("= connected to %s", address.target)
     return _AiohttpWebSocket(socket, session=session, connector=connector, target=address.target)
@@ -86,6 +89,7 @@ async def _shake_hands(
                 autoping=True,
                 compress=0,
                 max_msg_size=options.max_message_bytes,
+                heartbeat=options.heartbeat_s,
             )
     except TimeoutError as exc:
         raise _timed_out(options, connector) from exc
@@ -311,11 +315,14 @@ class _AiohttpWebSocket(WebSocket):
     async def _release(self) -> None:
         if self._released:
             return
-        await self._connector.finish(within_s=_RELEASE_S)
-        # The socket is gone, so this only releases aiohttp's own objects: it sends nothing and does not wait.
-        await self._socket.close()
-        await self._session.close()
-        self._released = True
+        try:
+            await self._connector.finish(within_s=_RELEASE_S)
+        finally:
+            # The socket is gone, so this only releases aiohttp's own objects: it sends nothing and does not wait. It is
+            # done also when whoever waits for it is cancelled.
+            self._released = True
+            await self._socket.close()
+            await self._session.close()
 
 
 def _cut(reason: str) -> str:
@@ -324,6 +331,8 @@ def _cut(reason: str) -> str:
 
 def _broken_rule(error: object) -> Closed:
     """The end after the peer broke a rule; aiohttp's own words may quote the payload, so they are not used."""
+    if isinstance(error, aiohttp.ServerTimeoutError):
+        return Closed(code=None, reason="the server does not answer any more", clean=False)
     code = int(error.code) if isinstance(error, aiohttp.WebSocketError) else None
     reasons = {
         1007: "the server sent text that is not UTF-8",

@@ -46,6 +46,9 @@ class ConnectOptions:
     """For everything until the handshake is done."""
     max_message_bytes: int = 16 * 1024 * 1024
     """A longer message ends the connection with code 1009. (websockets allows 1 MiB, aiohttp 4, tungstenite 64.)"""
+    heartbeat_s: float | None = 30.0
+    """When nothing has come for so long, the peer is pinged; if it does not answer within half of that, the connection
+    counts as lost. None: never. (websockets pings every 20 s, and waits 20 s.)"""
     address: Address = dataclasses.field(init=False, repr=False)
     """`url`, taken apart."""
 
@@ -54,8 +57,9 @@ class ConnectOptions:
         object.__setattr__(self, "address", address)  # frozen, and not an argument
         if address.encrypted and self.tls is None:
             raise LocalProtocolError(f"no TLS context was given for {address.target}, which is wss")
-        if self.connect_timeout_s <= 0 or self.max_message_bytes <= 0:
-            raise LocalProtocolError("connect_timeout_s and max_message_bytes are greater than 0")
+        limits = (self.connect_timeout_s, self.max_message_bytes, self.heartbeat_s)
+        if any(limit is not None and limit <= 0 for limit in limits):
+            raise LocalProtocolError("connect_timeout_s, max_message_bytes and heartbeat_s are greater than 0")
         check_headers(self.headers)
 
     @property
@@ -105,7 +109,8 @@ class WebSocket(abc.ABC):
     The inbound queue holds half a MiB of messages (each counted 128 bytes more than its length) and then one whole
     message; when it is full the socket is not read until there is room again, so that the peer waits. Nothing is ever
     dropped. Receiving and sending do not wait for each other. Pings are answered when they reach the head of the
-    queue, so an owner keeps one task receiving.
+    queue, so an owner keeps one task receiving. A peer that falls silent is pinged (`heartbeat_s`); since a peer whose
+    messages nobody takes cannot be heard either, an owner that does not receive for longer loses the connection.
     """
 
     @property
