@@ -172,6 +172,19 @@ async def test_the_latency_is_from_the_last_word_to_the_first_sound() -> None:
         assert card.take_latency() == pytest.approx(0.0)
 
 
+async def test_what_may_never_be_answered_has_no_latency() -> None:
+    clock = ManualClock()
+    card = VirtualSoundCard(clock=clock)
+    async with running(card) as ear:
+        await ear.has_frames(1)
+        card.say(bytes(FRAME_BYTES))
+        await pass_time(clock, ear, 2)
+        card.expect_no_answer()
+        card.play(audio(bytes(2 * FRAME_BYTES)))
+        await pass_time(clock, ear, 2)
+        assert card.take_latency() is None
+
+
 async def test_what_is_no_audio_of_ours_is_passed_over_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
     clock = ManualClock()
     card = VirtualSoundCard(clock=clock)

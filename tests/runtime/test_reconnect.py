@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -151,6 +152,21 @@ async def test_stop_during_an_outage_ends_at_once(answer: list[Step]) -> None:
         async with asyncio.timeout(2.0):
             await stage.conversation.stop()
     assert [each.reason for each in stage.all(screen.ConversationClosed)] == [screen.CloseReason.REQUESTED]
+
+
+async def test_many_losses_leave_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:
+    n_losses = 4
+    async with (
+        ScriptedServer(*[[] for _ in range(n_losses + 1)]) as server,
+        on_stage(resilient(server)) as stage,
+    ):
+        n_tasks = len(asyncio.all_tasks())
+        for number in range(1, n_losses + 1):
+            stage.conversation.break_connection()
+            await stage.sees(screen.ConversationReconnected, times=number)
+        await until(lambda: len(asyncio.all_tasks()) <= n_tasks + 2, "the tasks of lost connections end")
+    gc.collect()
+    assert "Unclosed" not in caplog.text
 
 
 # Rotation

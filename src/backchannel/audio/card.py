@@ -79,6 +79,10 @@ class VirtualSoundCard:
         self._told = True
         return self._heard_at - self._said_at
 
+    def expect_no_answer(self) -> None:
+        """What was said last may never be answered, so the next sound is no answer to it."""
+        self._told = True
+
     @property
     def is_saying(self) -> bool:
         """Whether something is being said into the microphone."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["JsonLines", "Lines", "Notice", "ReplyHeard", "Screen", "ShownEvent"]
 
 _TOLD_ATTEMPTS: Final = 5
-"""Of further attempts to reconnect, every so-manieth is told."""
+"""Of the attempts to reconnect after the first one, every so-manieth is told."""
 _MAX_DETAIL_LINES: Final = 12
 _WIDTH: Final = 100
 _LABEL_WIDTH: Final = 9
@@ -66,6 +66,7 @@ class Lines:
     def __init__(self, out: TextIO, *, colour: bool) -> None:
         self._out = out
         self._colour = colour
+        self._is_lost = False
 
     def show(self, t: float, event: ShownEvent) -> None:
         """Print an event; pieces of what is still being said or printed are left out."""
@@ -109,10 +110,12 @@ class Lines:
             case screen.ConversationStarted():
                 self._line(t, "start", "the conversation is open")
             case screen.ConversationReconnecting():
-                if event.attempt <= _TOLD_ATTEMPTS or event.attempt % _TOLD_ATTEMPTS == 0:
+                if not self._is_lost or event.attempt % _TOLD_ATTEMPTS == 0:
+                    self._is_lost = True
                     tries = f"try {event.attempt} in {event.delay_s:.1f} s"
                     self._line(t, "network", f"lost: {event.message}; {tries}")
             case screen.ConversationReconnected(state_restored=restored):
+                self._is_lost = False
                 self._line(t, "network", "back" + (", and the voice knows what was said" if restored else ""))
             case screen.CallAnswered():
                 self._line(t, "start", "the call is answered")

@@ -313,6 +313,9 @@ class _Talk:
             match event:
                 case screen.TranscriptDone(speaker="assistant"):
                     self._answers += 1
+                case screen.ConversationReconnecting():
+                    if self._card is not None:
+                        self._card.expect_no_answer()
                 case screen.ApprovalNeeded(approval_id=approval_id):
                     self._needed[approval_id] = None
                 case screen.ApprovalSettled(approval_id=approval_id):
