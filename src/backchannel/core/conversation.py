@@ -656,7 +656,8 @@ class Conversation:
 
     def _offered(self, news: News, now: float) -> list[Effect]:
         options = self._options
-        if not options.creates_responses and (not options.speaks_by_channel or news.reason is Reason.ASKED):
+        is_said_by_itself = news.reason is Reason.ASKED or self._floor.speech is Speech.IMMEDIATE
+        if not options.creates_responses and (not options.speaks_by_channel or is_said_by_itself):
             # The voice decides itself what it says of what it knows.
             return []
         if not self._floor.offer(news, now):
