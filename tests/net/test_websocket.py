@@ -452,6 +452,24 @@ class TestTheEnd:
             async with asyncio.timeout(0.5):
                 await gone.wait()
 
+    async def test_a_close_that_is_cancelled_twice_leaves_nothing_behind(self) -> None:
+        async def peer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            # It never answers the goodbye.
+            writer.transport.pause_reading()
+            await asyncio.Event().wait()
+
+        async with raw_server(peer) as url:
+            client = await connect(ConnectOptions(url=url))
+            closing = asyncio.create_task(client.close())
+            await asyncio.sleep(0.05)
+            for _ in range(2):
+                closing.cancel()
+                await asyncio.sleep(0)
+            await asyncio.wait([closing])
+            assert closing.cancelled()
+            del client, closing
+            gc.collect()  # an open socket or session would warn, which is an error here
+
     @pytest.mark.parametrize(
         ("payload", "code", "reason"),
         [

@@ -65,9 +65,12 @@ async def open_websocket(options: ConnectOptions) -> WebSocket:
     try:
         socket = await _shake_hands(session, connector, options)
     except BaseException:
-        connector.abort()
-        await connector.finish(within_s=_RELEASE_S)
-        await session.close()
+        try:
+            connector.abort()
+            await connector.finish(within_s=_RELEASE_S)
+        finally:
+            # Also when it is cancelled once more.
+            await session.close()
         raise
     _log.debug("= connected to %s", address.target)
     return _AiohttpWebSocket(socket, session=session, connector=connector, target=address.target)
@@ -311,11 +314,13 @@ class _AiohttpWebSocket(WebSocket):
     async def _release(self) -> None:
         if self._released:
             return
-        await self._connector.finish(within_s=_RELEASE_S)
-        # The socket is gone, so this only releases aiohttp's own objects: it sends nothing and does not wait.
-        await self._socket.close()
-        await self._session.close()
-        self._released = True
+        try:
+            await self._connector.finish(within_s=_RELEASE_S)
+        finally:
+            # The socket is gone, so this only releases aiohttp's own objects: it sends nothing and does not wait.
+            await self._socket.close()
+            await self._session.close()
+            self._released = True
 
 
 def _cut(reason: str) -> str:
