@@ -460,12 +460,12 @@ class TestTheEnd:
 
         async with raw_server(peer) as url:
             client = await connect(ConnectOptions(url=url))
-            closing = asyncio.create_task(client.close())
-            await asyncio.sleep(0.05)
-            for _ in range(2):
-                closing.cancel()
-                await asyncio.sleep(0)
-            await asyncio.wait([closing])
+            async with asyncio.TaskGroup() as tasks:
+                closing = tasks.create_task(client.close())
+                await asyncio.sleep(0.05)
+                for _ in range(2):
+                    closing.cancel()
+                    await asyncio.sleep(0)
             assert closing.cancelled()
             del client, closing
             gc.collect()  # an open socket or session would warn, which is an error here
