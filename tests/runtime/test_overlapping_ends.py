@@ -17,8 +17,9 @@ from backchannel.net import SystemClock
 from backchannel.runtime import Conversation, OverWebRtc, Recorder, turns
 from backchannel.testing import AcceptAfter, AnswerOffer, Expect, Refuse, ScriptedServer
 from backchannel.wire.realtime import V3, SessionSettings
+from tests.net.peers import tcp_server
 from tests.runtime.stage import DEADLINE_S, DeskAgent, ended, on_stage, settings_for, until
-from tests.runtime.test_conversation import _shake_hands, tcp_server
+from tests.runtime.test_conversation import _shake_hands
 from tests.runtime.test_reconnect import replaced
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ async def _push(writer: asyncio.StreamWriter, message: object) -> None:
 class BrokenWriter(V3):
     """A dialect that cannot write what it should: a bug of ours."""
 
-    def encode(self, intent: intents.Intent) -> NoReturn:  # type: ignore[override]
+    def encode(self, intent: intents.Intent) -> NoReturn:
         raise ZeroDivisionError(intent)
 
 
