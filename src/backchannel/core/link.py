@@ -256,7 +256,7 @@ class Link:
                 # No conversation, so no close.
                 return Verdict(message=message)
             case State.REPLACING:
-                return Verdict(message=message)
+                return Verdict(effects=tuple(self._rotation_again(now)), message=message)
             case State.ROTATING:
                 # There is time: another try at the next moment of quiet, after the usual delay.
                 self._n_tries += 1
@@ -314,14 +314,16 @@ class Link:
             now: The time.
             quiet_at: Since when it has been, or will be, quiet enough; None when that cannot be told.
         """
-        if self.state is not State.LIVE or self._rotates_at is None or now < self._rotates_at:
+        if self.state is not State.LIVE or self._rotates_at is None:
             return []
+        if now < self._rotates_at:
+            # Timers may be early, by what the event loop rounds.
+            return [SetTimer(name=ROTATION_TIMER, deadline=self._rotates_at)]
         patience_ends_at = self._rotates_at + ROTATION_PATIENCE_S
         if (quiet_at is None or quiet_at > now) and now < patience_ends_at:
             # Look again when it may have become quiet, and when patience is at its end.
             again_at = min(patience_ends_at, max(quiet_at, now) if quiet_at is not None else now + 1.0)
             return [SetTimer(name=ROTATION_TIMER, deadline=again_at)]
-        self._rotates_at = None
         self._step(Input.ROTATED)
         return [OpenTransport()]
 
@@ -360,7 +362,9 @@ class Link:
     def held_texts(self) -> frozenset[str]:
         """The texts that are going to be said as they are, so that no account of the conversation repeats them."""
         return frozenset(
-            intent.text for intent in self._held if isinstance(intent, intents.MirrorTyped | intents.ReportProgress)
+            intent.text
+            for intent in self._held
+            if isinstance(intent, intents.MirrorTyped | intents.AddText | intents.ReportProgress | intents.ReportAsItem)
         )
 
     def release(self) -> tuple[intents.Intent, ...]:
@@ -403,6 +407,12 @@ class Link:
             return []
         self._rotates_at = now + after_s
         return [SetTimer(name=ROTATION_TIMER, deadline=self._rotates_at)]
+
+    def _rotation_again(self, now: float) -> list[Effect]:
+        """The timer of the rotation that was planned, after it was given up for something else."""
+        if self._rotates_at is None:
+            return []
+        return [SetTimer(name=ROTATION_TIMER, deadline=max(now, self._rotates_at))]
 
     def _drop_one(self) -> None:
         for position, intent in enumerate(self._held):
