@@ -265,6 +265,26 @@ def test_the_options_say_what_is_too_risky() -> None:
     assert approval.requested(request(risks=(Risk.NETWORK,)), 0.0).ask == PUSH
 
 
+def test_over_a_call_nobody_knows_when_a_question_was_heard_so_it_is_answered_on_the_screen_only() -> None:
+    approval = Approval(Options(session_outlives_way=True))
+    approval.requested(request(), 0.0)
+
+    assert approval.state("a1") is State.ON_SCREEN
+
+
+def test_another_conversation_asks_as_is_chosen_for_it() -> None:
+    approval = asking("a1")
+    approval.session_ending()
+    approval.transport_lost(1.0)
+    approval.replaced(Options(tells_speech=False))
+    assert approval.transport_restored(1.0).ask is None
+    assert approval.state("a1") is State.ON_SCREEN
+
+    approval.transport_lost(2.0)
+    approval.replaced(OPTIONS)
+    assert approval.transport_restored(2.0).ask == PUSH
+
+
 @pytest.mark.parametrize("action", ["", " \n", "run " + "x" * MAX_SPOKEN_CHARS])
 def test_what_cannot_be_said_in_one_breath_is_answered_on_the_screen_only(action: str) -> None:
     approval = Approval(OPTIONS)

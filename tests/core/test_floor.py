@@ -564,6 +564,28 @@ def test_the_next_server_need_not_tell_when_the_user_stops() -> None:
     assert not machine.user_speaking
 
 
+def test_what_an_expired_session_told_of_the_user_means_nothing_in_the_next() -> None:
+    machine = floor()
+    machine.transport_lost(5.0)
+    machine.user_stopped(6.0)
+    machine.user_started()
+    machine.transport_restored()
+
+    assert not machine.user_speaking
+    machine.user_started()
+    machine.user_transcribed(8.0)
+    assert not machine.user_speaking
+
+
+@pytest.mark.parametrize("speech", [Speech.MILESTONES, Speech.IMMEDIATE])
+def test_without_a_way_even_what_was_asked_for_waits(speech: Speech) -> None:
+    machine = floor(speech)
+    asked = News(reason=Reason.ASKED, about="call_1")
+
+    assert not machine.offer(asked, 1.0, has_way=False)
+    assert machine.take(1.0) == (asked,)
+
+
 def test_what_was_being_said_when_the_transport_was_lost_is_offered_again() -> None:
     machine = waiting_on(RESULT)
     for now in range(MAX_OFFERS):

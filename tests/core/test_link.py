@@ -212,7 +212,7 @@ def test_a_session_is_rotated_in_a_moment_of_quiet() -> None:
     machine = link(rotate_after_s=100.0)
     assert machine.opened(5.0)[1] == [effects.SetTimer(name=ROTATION_TIMER, deadline=105.0)]
 
-    assert machine.rotation_due(104.9, quiet_at=0.0) == []
+    assert machine.rotation_due(104.9, quiet_at=0.0) == [effects.SetTimer(name=ROTATION_TIMER, deadline=105.0)]
     assert machine.rotation_due(105.0, quiet_at=106.5) == [effects.SetTimer(name=ROTATION_TIMER, deadline=106.5)]
     assert machine.rotation_due(106.5, quiet_at=106.5) == [OPEN]
     assert (machine.state, machine.has_way) == (State.ROTATING, True)
@@ -332,6 +332,16 @@ def test_a_server_that_stays_busy_has_ended_the_conversation() -> None:
     assert verdict == Verdict(ends=CloseReason.ERROR, message="still busy")
 
 
+@pytest.mark.parametrize(("failed_at", "again_at"), [(2.0, 60.0), (70.0, 70.0)])
+def test_after_a_replacement_that_failed_the_rotation_is_due_as_before(failed_at: float, again_at: float) -> None:
+    machine = link(rotate_after_s=60.0)
+    machine.opened(0.0)
+    machine.replacement_asked(Options())
+
+    again = effects.SetTimer(name=ROTATION_TIMER, deadline=again_at)
+    assert fails(machine, failed_at) == Verdict(effects=(again,), message="refused")
+
+
 @pytest.mark.parametrize("machine", [lost(), reopening()])
 def test_a_conversation_without_a_way_is_replaced_too(machine: Link) -> None:
     assert OPEN_OTHER in machine.replacement_asked(Options())
@@ -387,7 +397,7 @@ def test_what_was_to_be_said_is_said_afterwards_once_and_in_order() -> None:
     machine.hold([typed, added])
     machine.hold([spoken])
 
-    assert machine.held_texts == {"run it"}
+    assert machine.held_texts == {"run it", "by the way"}
     assert machine.release() == (typed, added, spoken)
     assert machine.release() == ()
 

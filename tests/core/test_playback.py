@@ -275,6 +275,21 @@ def test_when_the_session_is_lost_what_came_of_it_is_still_heard_and_nobody_is_t
     assert playback.received("a", 1000, 1.6) == []
 
 
+def test_the_next_session_may_have_items_of_the_same_ids() -> None:
+    playback = Playback()
+    playback.received("a", 1000, 1.0)
+    playback.cut(1.5)
+    playback.session_lost()
+    assert playback.received("a", 1000, 1.6) == []
+    playback.session_began()
+    assert playback.received("a", 1000, 1.75) == [play("a")]
+    playback.session_lost()
+    playback.session_began()
+    playback.received("a", 1000, 2.0)
+
+    assert playback.cut(3.0)[1] == truncate("a", 250)
+
+
 def test_how_much_was_heard_of_the_next_session_is_told_again() -> None:
     playback = Playback()
     playback.received("a", 1000, 1.0)

@@ -480,6 +480,23 @@ class TestTheEnd:
             async with asyncio.timeout(0.5):
                 await gone.wait()
 
+    async def test_a_close_that_is_cancelled_twice_leaves_nothing_behind(self) -> None:
+        async def peer(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+            # It never answers the goodbye.
+            await asyncio.Event().wait()
+
+        async with raw_server(peer) as url:
+            client = await connect(ConnectOptions(url=url))
+            async with asyncio.TaskGroup() as tasks:
+                closing = tasks.create_task(client.close())
+                await asyncio.sleep(0.05)
+                for _ in range(2):
+                    closing.cancel()
+                    await asyncio.sleep(0)
+            assert closing.cancelled()
+            del client, closing
+            gc.collect()  # an open socket or session would warn, which is an error here
+
     @pytest.mark.parametrize(
         ("payload", "code", "reason"),
         [

@@ -236,10 +236,7 @@ class Approval:
     """Follows the agent's requests for permission, the voice's calls about them, and what the user says."""
 
     def __init__(self, options: Options) -> None:
-        self._on_screen_risks = frozenset(options.on_screen_risks)
-        self._hears_beginnings = options.tells_speech
-        self._channel: intents.Channel | None = "commentary" if options.speaks_by_channel else None
-        self._expires_s = options.approval_expires_s
+        self._choose(options)
         self._waiting: dict[str, _Request] = {}
         """What nobody has answered, in the order in which it came."""
         self._settled: collections.OrderedDict[str, ApprovalDecision] = collections.OrderedDict()
@@ -256,6 +253,13 @@ class Approval:
         self._ask: Question | None = None
         self._mention: Question | None = None
         self._speak = False
+
+    def _choose(self, options: Options) -> None:
+        self._on_screen_risks = frozenset(options.on_screen_risks)
+        # Over a call the voice is heard elsewhere, so that nobody here can tell when a question has been.
+        self._hears_beginnings = options.tells_speech and not options.session_outlives_way
+        self._channel: intents.Channel | None = "commentary" if options.speaks_by_channel else None
+        self._expires_s = options.approval_expires_s
 
     @property
     def deadline(self) -> float | None:
@@ -302,7 +306,7 @@ class Approval:
                 f"the agent waits for more than {MAX_WAITING} permissions at a time; {report.approval_id} was declined"
             )
             return self._step()
-        state = State.ON_SCREEN if self._is_for_screen(report) else State.WAITING
+        state = self._first_state(report)
         request = _Request(report=report, state=state, expires_at=now + self._expires_s)
         self._waiting[report.approval_id] = request
         shown = ApprovalNeeded(
@@ -442,6 +446,12 @@ class Approval:
             _move(request, Input.TRANSPORT_LOST)
         return self._step()
 
+    def replaced(self, options: Options) -> None:
+        """Another conversation is about to begin: what waits is put to the user as is chosen for that one."""
+        self._choose(options)
+        for request in self._waiting.values():
+            request.state = self._first_state(request.report)
+
     def transport_restored(self, now: float) -> Step:
         """There is a new session, which knows nothing yet of what waits."""
         self._pass(now)
@@ -557,9 +567,12 @@ class Approval:
             speeches.remove(speech)
         return speech
 
+    def _first_state(self, report: AgentApprovalRequested) -> State:
+        return State.ON_SCREEN if self._is_for_screen(report) else State.WAITING
+
     def _is_for_screen(self, report: AgentApprovalRequested) -> bool:
         if not self._hears_beginnings:
-            # Whether words were begun after the question cannot be told.
+            # Whether words were begun after the question was heard cannot be told.
             return True
         action = _one_line(report.action)
         return not action or len(action) > MAX_SPOKEN_CHARS or not self._on_screen_risks.isdisjoint(report.risks)

@@ -215,11 +215,13 @@ class Conversation:
             case Opening.ROTATED:
                 # The old session is left in order: what waits for an answer in it is told that none comes there.
                 answers = [*self._handoff.session_ending(), *self._approval.session_ending().effects]
+                self._floor.transport_lost(now)
                 return [*answers, TakeTransport(), *self._restored(now), *planned]
             case Opening.RESTORED:
                 shown = Show(event=screen.ConversationReconnected(state_restored=True))
                 if self._options.session_outlives_way:
                     return [TakeTransport(), *map(_send, self._link.release()), shown, *planned]
+                self._floor.transport_restored()
                 return [TakeTransport(), *self._restored(now), shown, *planned]
         assert_never(meaning)
 
@@ -235,8 +237,12 @@ class Conversation:
         self._unnamed.transport_lost()
         self._handoff.replaced(options)
         self._begin(options)
+        self._floor.muted(self.is_muted, now)
+        if self.task is not None:
+            self._floor.work_started(self.task.turn_id, now)
         effects = [*answers, *timers, Show(event=closed), BriefAgent(by_voice=False), *_started()]
         effects += self._approval_step(self._approval.transport_lost(now), now)
+        self._approval.replaced(options)
         return [*effects, *self._approval_step(self._approval.transport_restored(now), now)]
 
     def _restored(self, now: float) -> list[Effect]:
@@ -248,17 +254,17 @@ class Conversation:
         if account:
             effects.append(_send(intents.AddText(role="developer", text=account)))
         effects += map(_send, self._link.release())
-        self._session_lost(now)
+        self._session_lost()
+        self._playback.session_began()
         effects += self._approval_step(self._approval.transport_lost(now), now)
         return [*effects, *self._approval_step(self._approval.transport_restored(now), now)]
 
-    def _session_lost(self, now: float) -> None:
+    def _session_lost(self) -> None:
         """The session is gone, and with it its ids, its response and its calls."""
         self._transcript.transport_lost()
         self._playback.session_lost()
         self._pieces.end()
         self._response = Response()
-        self._floor.transport_lost(now)
         self._unnamed.transport_lost()
         self._handoff.session_lost()
 
@@ -292,7 +298,8 @@ class Conversation:
         if verdict.ends is None and not self._link.has_way:
             self._link.hold(unsent)
             if not self._options.session_outlives_way:
-                self._session_lost(now)
+                self._session_lost()
+                self._floor.transport_lost(now)
                 return [*verdict.effects, CancelTimer(name=RESPONSE_TIMER), *self._approval.transport_lost(now).effects]
         return self._judged(verdict)
 
@@ -571,6 +578,9 @@ class Conversation:
     # Errors and time
 
     def _server_failed(self, error: server.ServerError, now: float) -> list[Effect]:
+        if not self._link.has_way:
+            # Of a session that has been given up: it had expired.
+            return []
         remedy = Remedy.END if self._options.fatal_errors else remedy_for(error.code, error.message)
         match remedy:
             case Remedy.DEFER:
@@ -632,7 +642,7 @@ class Conversation:
 
     def _heartbeat(self, now: float) -> list[Effect]:
         turn_id = self._floor.heartbeat(now)
-        if turn_id is None:
+        if turn_id is None or not self._link.has_way:
             return []
         status = self._handoff.status(now)
         report = _send(self._handoff.report(status, reports.Phase.COMMENTARY))
@@ -643,7 +653,7 @@ class Conversation:
     def _decided(self, decision: Decision, now: float) -> list[Effect]:
         for turn_id in decision.ended:
             self._floor.work_ended(turn_id)
-        if decision.started is not None:
+        if decision.started is not None and not self._options.client_managed_handoffs:
             self._floor.work_started(decision.started, now)
         effects = list(decision.effects)
         if decision.progress is not None:
@@ -660,7 +670,7 @@ class Conversation:
         if not options.creates_responses and (not options.speaks_by_channel or is_said_by_itself):
             # The voice decides itself what it says of what it knows.
             return []
-        if not self._floor.offer(news, now):
+        if not self._floor.offer(news, now, has_way=self._link.has_way):
             return []
         said = (news,)
         self._floor.said(said, now)

@@ -240,6 +240,11 @@ class Floor:
         for item in self._waiting.values():
             item.is_untold = True
 
+    def transport_restored(self) -> None:
+        """The next session is there: what an expired one still told of the user means nothing in it."""
+        self._user_speaking = False
+        self._stops_are_told = False
+
     def free_at(self, playback_ends_at: float) -> float | None:
         """When what waits may be said, as things stand; None while the user speaks."""
         if self._user_speaking:
@@ -258,10 +263,16 @@ class Floor:
 
     # What there is to say.
 
-    def offer(self, news: News, now: float) -> bool:
-        """There is something to say. True when it is to be said at once; otherwise it waits, or is not wanted."""
+    def offer(self, news: News, now: float, *, has_way: bool = True) -> bool:
+        """There is something to say. True when it is to be said at once; otherwise it waits, or is not wanted.
+
+        Args:
+            news: What.
+            now: The time.
+            has_way: Whether the voice can be asked now; if not, everything waits.
+        """
         reason = news.reason
-        if reason is Reason.ASKED or self._speech is Speech.IMMEDIATE:
+        if has_way and (reason is Reason.ASKED or self._speech is Speech.IMMEDIATE):
             return True
         if reason >= self._least:
             if self._waiting:

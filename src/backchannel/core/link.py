@@ -340,8 +340,11 @@ class Link:
             now: The time.
             quiet_at: Since when it has been, or will be, quiet enough; None when that cannot be told.
         """
-        if self.state is not State.LIVE or self._rotates_at is None or now < self._rotates_at:
+        if self.state is not State.LIVE or self._rotates_at is None:
             return []
+        if now < self._rotates_at:
+            # Timers may be early, by what the event loop rounds.
+            return [SetTimer(name=ROTATION_TIMER, deadline=self._rotates_at)]
         patience_ends_at = self._rotates_at + ROTATION_PATIENCE_S
         if (quiet_at is None or quiet_at > now) and now < patience_ends_at:
             # Look again when it may have become quiet, and when patience is at its end.
@@ -386,7 +389,9 @@ class Link:
     def held_texts(self) -> frozenset[str]:
         """The texts that are going to be said as they are, so that no account of the conversation repeats them."""
         return frozenset(
-            intent.text for intent in self._held if isinstance(intent, intents.MirrorTyped | intents.ReportProgress)
+            intent.text
+            for intent in self._held
+            if isinstance(intent, intents.MirrorTyped | intents.AddText | intents.ReportProgress | intents.ReportAsItem)
         )
 
     def release(self) -> tuple[intents.Intent, ...]:

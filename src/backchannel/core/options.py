@@ -36,7 +36,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     report_prefix: str | None = None
     """Stands before each of those."""
     on_screen_risks: tuple[Risk, ...] = (Risk.DELETE, Risk.FORCE_PUSH, Risk.NETWORK, Risk.OUTSIDE_WORKSPACE)
-    """What is never approved by voice; where the server does not tell when the user begins to speak, nothing is."""
+    """What is never approved by voice. Nothing is where the server does not tell when the user begins to speak, and
+    over a call, where nobody here knows when the voice has been heard."""
     approval_expires_s: float = 300.0
     """How long the agent's request for permission may stay unanswered."""
     creates_responses: bool = True

@@ -71,7 +71,7 @@ class Playback:
         if item_id is not None and item_id in self._cut:
             return []
         last = self._items[-1] if self._items else None
-        if last is None or last.item_id != item_id:
+        if last is None or last.item_id != item_id or last.is_lost:
             last = _Item(item_id, max(now, last.ends_at) if last is not None else now)
             while self._items and self._items[0].ends_at <= now:
                 self._items.popleft()
@@ -114,6 +114,10 @@ class Playback:
         """The session is gone; what has arrived of it can still be heard."""
         for item in self._items:
             item.is_lost = True
+
+    def session_began(self) -> None:
+        """Another session is there, which may give the ids of the one before to items of its own."""
+        self._cut.clear()
 
     @property
     def ends_at(self) -> float:

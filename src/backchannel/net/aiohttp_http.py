@@ -92,9 +92,12 @@ async def _try(options: PostOptions, stage: list[Stage]) -> Response:
         )
     finally:
         stage.append(connector.stage)
-        connector.abort()
-        await connector.finish(within_s=_RELEASE_S)
-        await session.close()
+        try:
+            connector.abort()
+            await connector.finish(within_s=_RELEASE_S)
+        finally:
+            # Also when it is cancelled once more.
+            await session.close()
     # Out here, since the library's exceptions may hold the request's headers: none is chained, nor the context of ours.
     raise failure
 

@@ -170,7 +170,8 @@ class Conversation:
         has started; meanwhile the old one goes on. When it fails, the old one is as it was.
 
         Raises:
-            UsageError, ConnectError, RemoteProtocolError: As of `start`; the conversation goes on as it was.
+            UsageError, ConnectError, RemoteProtocolError: As of `start`; the conversation goes on as it was, as it does
+            after any other exception of the opening.
             ConnectionLost: The conversation ended in the meantime, or another replacement came after this one.
             LocalProtocolError: No conversation is running.
         """
@@ -307,6 +308,9 @@ class Conversation:
             self._recorder.add(now, event, effects)
         for effect in effects:
             self._perform(effect)
+        if self._way is not None and self._way.is_overfull:
+            # Only now: what one event brings about is kept together.
+            self._lose(self._way, "the server has stopped reading what it is sent")
         if effects and self._core.state is core.State.CLOSED:
             self._end()
 
@@ -358,12 +362,9 @@ class Conversation:
                 assert_never(effect)
 
     def _send(self, intent: intents.Intent) -> None:
-        way = self._way
-        if way is None:
+        if self._way is None:
             raise AssertionError("the core says nothing before a way has opened")
-        way.say(intent)
-        if way.is_overfull:
-            self._lose(way, "the server has stopped reading what it is sent")
+        self._way.say(intent)
 
     def _send_audio(self, audio: str) -> None:
         if self._way is not None:
@@ -385,7 +386,8 @@ class Conversation:
     def _end(self) -> None:
         for name in list(self._timers):
             self._cancel_timer(name)
-        self._give_up_opening()
+        self._give_up(self._opening)
+        self._give_up(self._joining)
         if self._replacement is not None:
             _settle(self._replacement[1], ConnectionLost("the conversation ended before it was replaced"))
             self._replacement = None
@@ -403,24 +405,24 @@ class Conversation:
         await self._room()
 
     def _task_failed(self, name: str, exc: Exception) -> None:
-        message = f"{name} failed: {type(exc).__name__}; please report this with a recording (--record)"
-        self._feed(happened.TransportFailed(message=message, is_final=True, chance=self._chance()))
+        self._feed(happened.TransportFailed(message=_broken(name, exc), is_final=True, chance=self._chance()))
 
     # Ways
 
     def _open(self, *, replaces: bool) -> None:
-        self._give_up_opening()
+        self._give_up(self._opening)
+        if not replaces:
+            # Its way was lost. Until one for another conversation is open, though, everything is as it was.
+            self._give_up(self._joining)
         replacement = self._replacement if replaces else None
         if replaces and replacement is None:
             raise AssertionError("whoever asked for a replacement gave its settings")
         settings = self._settings if replacement is None else replacement[0]
         self._opening = self._tasks.start("opening", self._open_further(settings, is_new=replaces))
 
-    def _give_up_opening(self) -> None:
-        for task in (self._opening, self._joining):
-            if task is not None and task is not asyncio.current_task():
-                task.cancel()
-        self._opening = self._joining = None
+    def _give_up(self, task: asyncio.Task[None] | None) -> None:
+        if task is not None and task is not asyncio.current_task():
+            task.cancel()
 
     async def _open_further(self, settings: Settings, *, is_new: bool) -> None:
         done = None if self._replacement is None or not is_new else self._replacement[1]
@@ -430,15 +432,24 @@ class Conversation:
             else:
                 opened = await rejoin(settings, self._call_id)
         except BackchannelError as exc:
-            self._opening = None
-            if done is not None:
-                self._replacement = None
-            self._feed(open_failure(exc, chance=self._chance()))
-            _settle(done, exc)
+            self._not_opened(open_failure(exc, chance=self._chance()), exc, done)
+        except Exception as exc:
+            if done is None:
+                raise
+            # The boundary to the other conversation: what is wrong with it must not end this one.
+            _log.exception("! the opening of another conversation failed")
+            self._not_opened(happened.OpenFailed(message=_broken("opening", exc), is_final=True), exc, done)
         else:
             self._opening = None
             self._arrive(opened, settings)
             _settle(done, None)
+
+    def _not_opened(self, event: happened.OpenFailed, exc: Exception, done: asyncio.Future[None] | None) -> None:
+        self._opening = None
+        if done is not None:
+            self._replacement = None
+        self._feed(event)
+        _settle(done, exc)
 
     def _arrive(self, opened: Opened, settings: Settings) -> None:
         """A way has opened: tell the core, which takes it."""
@@ -458,6 +469,7 @@ class Conversation:
         before = self._way
         (self._way, settings), self._arrived = self._arrived, None
         if settings is not self._settings:
+            self._give_up(self._joining)
             self._settings = settings
             self._call_id = existing_call(settings)
             self._replacement = None
@@ -518,6 +530,10 @@ class Conversation:
                 self._feed(server.SessionUpdated(session_id=session_id))
             case _:
                 self._feed(event)
+
+
+def _broken(name: str, exc: Exception) -> str:
+    return f"{name} failed: {type(exc).__name__}; please report this with a recording (--record)"
 
 
 def _settle(done: asyncio.Future[None] | None, exc: Exception | None) -> None:

@@ -30,6 +30,8 @@ class Tasks:
         task = asyncio.get_running_loop().create_task(self._guard(name, work), name=name)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        # One that is cancelled before its first step never gets to the coroutine, which Python complains of.
+        task.add_done_callback(lambda _: work.close())
         return task
 
     async def cancel(self) -> None:

@@ -59,6 +59,8 @@ class Turns:
         self._room = room
         self._steering = asyncio.Lock()
         self._working: asyncio.Task[None] | None = None
+        self._begun = asyncio.Event()
+        """Whether the newest turn has begun, or will not begin any more."""
         self._running_turn: str | None = None
         self._stopped_turn: str | None = None
 
@@ -67,27 +69,35 @@ class Turns:
         if self._agent is None:
             return
         request = TurnRequest(turn_id=effect.turn_id, text=effect.text, briefing=self._briefing.take())
-        work = self._work(self._agent, request, after=self._working)
+        self._begun = asyncio.Event()
+        work = self._work(self._agent, request, begun=self._begun, after=self._working)
         self._working = self._tasks.start(f"agent {effect.turn_id}", work)
 
     def steer(self, effect: do.SteerTurn) -> None:
         """Change the running turn."""
         if self._agent is not None:
-            self._tasks.start(f"steer {effect.turn_id}", self._steer(self._agent, effect))
+            self._tasks.start(f"steer {effect.turn_id}", self._steer(self._agent, effect, begun=self._begun))
 
     def interrupt(self, effect: do.InterruptTurn) -> None:
         """Stop the running turn."""
         if self._agent is not None:
             self._stopped_turn = effect.turn_id
-            self._tasks.start(f"interrupt {effect.turn_id}", self._interrupt(self._agent, effect.turn_id))
+            # Whose work it is is settled now: when this is done, the next turn may have begun.
+            interrupt = self._interrupt(self._agent, effect.turn_id, work=self._working)
+            self._tasks.start(f"interrupt {effect.turn_id}", interrupt)
 
     def answer_approval(self, effect: do.AnswerApproval) -> None:
         """Tell the agent what the user decided."""
         if self._agent is not None:
             self._tasks.start(f"approval {effect.approval_id}", self._answer(self._agent, effect))
 
-    async def _work(self, agent: Agent, request: TurnRequest, *, after: asyncio.Task[None] | None) -> None:
-        await _finished(after)
+    async def _work(
+        self, agent: Agent, request: TurnRequest, *, begun: asyncio.Event, after: asyncio.Task[None] | None
+    ) -> None:
+        try:
+            await _finished(after)
+        finally:
+            begun.set()
         if self._stopped_turn == request.turn_id:
             # Before it began.
             self._feed(core.AgentTurnEnded(turn_id=request.turn_id, outcome=core.Outcome.INTERRUPTED))
@@ -112,9 +122,10 @@ class Turns:
         finally:
             self._running_turn = None
 
-    async def _steer(self, agent: Agent, effect: do.SteerTurn) -> None:
+    async def _steer(self, agent: Agent, effect: do.SteerTurn, *, begun: asyncio.Event) -> None:
         missed = happened.SteerMissed(turn_id=effect.turn_id, text=effect.text, by_voice=effect.by_voice)
         async with self._steering:
+            await begun.wait()
             if effect.turn_id != self._running_turn:
                 # The turn ended while the change was on its way; the next turn is another's.
                 self._feed(missed)
@@ -131,8 +142,7 @@ class Turns:
                 reason = f"The change could not be made: the agent {agent.name} broke down on it"
                 self._feed(happened.SteerFailed(turn_id=effect.turn_id, reason=f"{reason} ({type(exc).__name__})."))
 
-    async def _interrupt(self, agent: Agent, turn_id: str) -> None:
-        work = self._working
+    async def _interrupt(self, agent: Agent, turn_id: str, *, work: asyncio.Task[None] | None) -> None:
         if self._running_turn == turn_id:
             try:
                 await agent.interrupt()
