@@ -1,6 +1,7 @@
-"""Checks that every module of `core` and `wire` is covered whole by its own test file alone.
+"""Checks that every module of `core` and `wire` is covered whole by its own tests alone.
 
-Coverage by accident does not count: `core/x.py` is measured while only `tests/core/test_x.py` runs, lines and branches.
+Coverage by accident does not count: `core/x.py` is measured while only `tests/core/test_x.py` runs, and
+`tests/core/test_x_*.py` where there are so many; lines and branches.
 
     python scripts/individual_coverage.py            all modules
     python scripts/individual_coverage.py response   those whose path contains the word
@@ -29,7 +30,7 @@ TIMEOUT_S: Final = 120
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What the test file of one module covers of it."""
+    """What the tests of one module cover of it."""
 
     module: pathlib.Path
     """Relative to the package."""
@@ -76,12 +77,22 @@ def _measure(module: pathlib.Path, work: pathlib.Path) -> Result:
     test = ROOT / "tests" / module.with_name(f"test_{module.name}")
     if not test.exists():
         return Result(module=module, problem=f"there is no {test.relative_to(ROOT)}")
+    parts = sorted(test.parent.glob(f"{test.stem}_*.py"))
     name = "-".join(module.with_suffix("").parts)
     rcfile = work / f"{name}.ini"
     data = work / f"{name}.coverage"
     rcfile.write_text(_configuration(module, data))
     coverage = [sys.executable, "-m", "coverage"]
-    pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--hypothesis-profile", "brief", str(test)]
+    pytest = [
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--hypothesis-profile",
+        "brief",
+        *map(str, (test, *parts)),
+    ]
     tests = _run([*coverage, "run", f"--rcfile={rcfile}", *pytest])
     if tests.returncode:
         return Result(module=module, problem=f"its tests fail\n{tests.stdout}{tests.stderr}")

@@ -29,7 +29,7 @@ from backchannel.core import (
     render_delegation,
     screen,
 )
-from backchannel.core.conversation import FLOOR_TIMER, HEARTBEAT_TIMER, MUTE_TAIL_S, PROGRESS_TIMER
+from backchannel.core.conversation import FAILED_PAUSE_S, FLOOR_TIMER, HEARTBEAT_TIMER, MUTE_TAIL_S, PROGRESS_TIMER
 from backchannel.core.handoff import STOP_DEADLINE_S
 from backchannel.core.handoff import TIMER as STOP_TIMER
 from backchannel.core.link import ROTATION_TIMER
@@ -507,6 +507,30 @@ def test_the_late_end_of_a_cancelled_response_does_not_free_the_next() -> None:
         playbook >> DONE
         playbook >> server.ResponseCreated(response_id="r2")
         playbook >> server.ResponseDone(response_id="r2") << SPEAK
+
+
+def test_of_a_response_that_failed_nothing_was_heard() -> None:
+    warned = effects.Show(event=screen.Warned(message="the voice could not answer: Too busy."))
+    with working(Options(speech=Speech.RESULTS)) as playbook:
+        playbook >> final("done") << reported("done", phase="final")
+        playbook >> ended() << finished("call_1") << SPEAK
+        playbook >> CREATED
+        playbook >> server.ResponseDone(response_id="r1", failure="Too busy.")
+        assert warned in playbook.came
+        playbook.advance(FAILED_PAUSE_S - 0.1)
+        playbook.advance(0.2) << Anything() << SPEAK
+
+
+def test_a_response_that_fails_each_time_is_not_asked_for_for_ever() -> None:
+    with working(Options(speech=Speech.RESULTS)) as playbook:
+        playbook >> final("done") << reported("done", phase="final")
+        playbook >> ended() << finished("call_1") << SPEAK
+        for response_id in ("r1", "r2", "r3"):
+            playbook >> server.ResponseCreated(response_id=response_id)
+            playbook >> server.ResponseDone(response_id=response_id, failure="Too busy.")
+            playbook.advance(FAILED_PAUSE_S)
+            assert (SPEAK in playbook.came) is (response_id != "r3")
+            playbook.skip()
 
 
 REFUSED = server.ServerError(
@@ -1419,6 +1443,23 @@ def test_where_the_voice_is_told_by_channel_what_is_asked_it_says_it() -> None:
         playbook >> handoff() << Anything()
         playbook >> ASKS << permission_is_asked()
         playbook << effects.Send(intent=intents.SpeakText(text="May I run git push?"))
+
+
+def test_a_question_is_not_asked_by_a_response_to_something_else() -> None:
+    with working() as playbook:
+        playbook >> server.InputSpeechStarted()
+        playbook >> ASKS << permission_is_asked()
+        playbook >> tool("agent_status", "status_1") << Anything() << SPEAK
+        playbook >> server.InputSpeechStopped()
+        playbook >> CREATED
+        playbook >> DONE
+        playbook >> server.InputSpeechStarted()
+        playbook >> server.InputSpeechStopped()
+        playbook >> approves()
+        playbook << sent(intents.AnswerCall, lambda answer: "nothing is decided" in answer.output)
+        playbook.skip() >> YES
+        playbook.skip()
+        assert not any(isinstance(effect, effects.AnswerApproval) for effect in playbook.came)
 
 
 def test_an_answer_on_the_screen_counts() -> None:

@@ -180,6 +180,23 @@ def test_what_is_said_at_once_takes_with_it_all_that_waits() -> None:
     assert machine.take(3.0) == (RESULT,)
 
 
+def test_a_question_is_not_taken_for_asked_when_the_voice_speaks_of_something_else() -> None:
+    machine = waiting_on(RESULT, QUESTION)
+    machine.said((ASKED,), 1.0)
+    assert set(machine.saying) == {ASKED, RESULT}
+    assert machine.waiting
+
+    assert machine.take(2.0) == (QUESTION,)
+
+
+def test_a_question_that_is_put_at_once_waits_no_more() -> None:
+    machine = waiting_on(QUESTION)
+    machine.said((ASKED, QUESTION), 1.0)
+
+    assert set(machine.saying) == {ASKED, QUESTION}
+    assert not machine.waiting
+
+
 def test_a_result_that_was_said_at_once_is_offered_again_when_it_was_cut_off() -> None:
     machine = floor(Speech.IMMEDIATE)
     machine.said((RESULT,), 1.0)
@@ -826,10 +843,13 @@ class AnyOrder(RuleBasedStateMachine):
 
     def say_at_once(self, *besides: News) -> None:
         fresh = {key: item.news for key, item in self.owed.items() if self.is_fresh(item.news)}
-        fresh.update({(one.reason, one.about): one for one in besides})
+        asked = {(one.reason, one.about): one for one in besides}
+        fresh.update(asked)
+        questions = {key: item for key, item in self.owed.items() if key[0] is Reason.QUESTION and key not in asked}
         self.floor.said(besides or (news(Reason.ASKED, "a", "asked"),), self.now)
-        self.begin_request(tuple(fresh.values()))
-        assert not self.floor.waiting
+        self.begin_request(tuple(one for key, one in fresh.items() if key not in questions))
+        self.owed.update(questions)
+        assert self.floor.waiting is bool(questions)
 
     @precondition(lambda self: not self.floor.user_speaking)
     @rule(plays_s=st.sampled_from([0.0, 3.0]))

@@ -99,8 +99,8 @@ def test_a_lost_session_waits_for_nothing_and_tells_how_many_it_forgot() -> None
     unnamed.wait(A, 10.0)
     unnamed.wait(B, 10.0)
 
-    assert unnamed.transport_lost() == 2
-    assert unnamed.transport_lost() == 0
+    assert unnamed.session_lost() == (A, B)
+    assert unnamed.session_lost() == ()
     assert unnamed.due(1000, 20.0) == ()
     assert unnamed.deadline is None
 

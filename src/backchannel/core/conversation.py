@@ -12,7 +12,7 @@ It is one file, although long: which machine has to know of what can only be jud
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, assert_never
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, assert_never, cast
 
 import msgspec
 
@@ -64,8 +64,8 @@ PROGRESS_TIMER: Final = "progress"
 MUTE_TAIL_S: Final = 1.0
 """How long silence is sent in the place of a microphone that was switched off, so that a server that was listening
 notices the end of what was said."""
-DENIED_PAUSE_S: Final = 5.0
-"""How long no response is asked for after the server said that we ask too often."""
+FAILED_PAUSE_S: Final = 5.0
+"""How long nothing is said unasked after a response failed, or the server said that we ask too often."""
 
 _MACHINE_TIMERS: Final = (RESPONSE_TIMER, STOP_TIMER, RETRY_TIMER, ROTATION_TIMER, APPROVAL_TIMER)
 """Those that the machines set themselves."""
@@ -146,6 +146,16 @@ class Conversation:
         assert_never(self._link.state)
 
     @property
+    def is_live(self) -> bool:
+        """Whether there is a way to the server now."""
+        return self._link.has_way
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self._link.is_over
+
+    @property
     def options(self) -> Options:
         """What was chosen about it."""
         return self._options
@@ -190,6 +200,9 @@ class Conversation:
             return self._captured(now)
         link = self._link
         had_way = link.has_way
+        if kind is events.AudioReceived and had_way and not self._floor.waiting:
+            # Most of what comes. It moves nothing but what waits for quiet.
+            return self._audio_received(cast("events.AudioReceived", event), now)
         if not had_way and kind not in _WITHOUT_A_CONVERSATION and link.state in _NO_CONVERSATION:
             # What is still on its way when a conversation ends has nowhere to go.
             return []
@@ -214,19 +227,23 @@ class Conversation:
                 return [*self._replaced(now, had_way=had_way), *planned]
             case Opening.ROTATED:
                 # The old session is left in order: what waits for an answer in it is told that none comes there.
-                answers = [*self._handoff.session_ending(), *self._approval.session_ending().effects]
+                answers = [*self._last_words(now), *self._handoff.session_ending()]
+                answers += self._approval.session_ending().effects
                 self._floor.transport_lost(now)
                 return [*answers, TakeTransport(), *self._restored(now), *planned]
             case Opening.RESTORED:
                 shown = Show(event=screen.ConversationReconnected(state_restored=True))
                 if self._options.session_outlives_way:
+                    if self._options.tells_speech:
+                        # Its end may have been told meanwhile, to nobody.
+                        self._floor.user_stopped(now)
                     return [TakeTransport(), *map(_send, self._link.release()), shown, *planned]
                 self._floor.transport_restored()
                 return [TakeTransport(), *self._restored(now), shown, *planned]
         assert_never(meaning)
 
     def _replaced(self, now: float, *, had_way: bool) -> list[Effect]:
-        answers = [*self._handoff.session_ending(), *self._approval.session_ending().effects]
+        answers = [*self._last_words(now), *self._handoff.session_ending(), *self._approval.session_ending().effects]
         if not had_way:
             # The old session was lost meanwhile: nobody is left to hear an answer.
             answers = [effect for effect in answers if type(effect) is not Send]
@@ -234,7 +251,6 @@ class Conversation:
         closed = screen.ConversationClosed(reason=screen.CloseReason.REQUESTED, replaced=True)
         options = self._link.options
         self._transcript.cleared()
-        self._unnamed.transport_lost()
         self._handoff.replaced(options)
         self._begin(options)
         self._floor.muted(self.is_muted, now)
@@ -265,7 +281,6 @@ class Conversation:
         self._playback.session_lost()
         self._pieces.end()
         self._response = Response()
-        self._unnamed.transport_lost()
         self._handoff.session_lost()
 
     def _open_failed(self, event: events.OpenFailed, now: float) -> list[Effect]:
@@ -298,9 +313,12 @@ class Conversation:
         if verdict.ends is None and not self._link.has_way:
             self._link.hold(unsent)
             if not self._options.session_outlives_way:
+                # Nobody is left to be told that they are at work.
+                handed_over = [effect for effect in self._last_words(now) if type(effect) is not Send]
                 self._session_lost()
                 self._floor.transport_lost(now)
-                return [*verdict.effects, CancelTimer(name=RESPONSE_TIMER), *self._approval.transport_lost(now).effects]
+                lost = self._approval.transport_lost(now).effects
+                return [*verdict.effects, *handed_over, CancelTimer(name=RESPONSE_TIMER), *lost]
         return self._judged(verdict)
 
     def _judged(self, verdict: Verdict) -> list[Effect]:
@@ -454,6 +472,15 @@ class Conversation:
         self._floor.voice_stopped(now)
         return self._response.ended(event.response_id, now)
 
+    def _response_done(self, event: server.ResponseDone, now: float) -> list[Effect]:
+        if event.failure is None:
+            return self._response_ended(event, now)
+        # Nobody has heard what it was for, and the same would happen again at once.
+        self._floor.cut_off(now)
+        self._denied_until = now + FAILED_PAUSE_S
+        warned = Show(event=screen.Warned(message=f"the voice could not answer: {event.failure}"))
+        return [warned, *self._response_ended(event, now)]
+
     # What the voice hands over, and its tools
 
     def _handoff_requested(self, event: server.HandoffRequested, now: float) -> list[Effect]:
@@ -463,10 +490,13 @@ class Conversation:
         return self._words_came(now)
 
     def _words_came(self, now: float) -> list[Effect]:
-        effects: list[Effect] = []
-        for delegation in self._unnamed.due(self._transcript.heard_until_ms, now):
-            effects += self._delegated(delegation, now)
-        return effects
+        due = self._unnamed.due(self._transcript.heard_until_ms, now)
+        return [effect for delegation in due for effect in self._delegated(delegation, now)]
+
+    def _last_words(self, now: float) -> list[Effect]:
+        """The session ends: what it handed over is worked on with the words that are there."""
+        lost = self._unnamed.session_lost()
+        return [effect for delegation in lost for effect in self._delegated(delegation, now)]
 
     def _delegated(self, event: server.HandoffRequested, now: float) -> list[Effect]:
         # A repeated call is no handoff: what was said since waits for the next one.
@@ -510,6 +540,7 @@ class Conversation:
         if level is self._floor.speech:
             return []
         self._floor.set_speech(level)
+        self._handoff.speech_set(level)
         return [Show(event=screen.UpdatesSet(level=level.value))]
 
     def _task_stop_requested(self, _: events.TaskStopRequested, now: float) -> list[Effect]:
@@ -567,13 +598,17 @@ class Conversation:
         effects = list(step.effects)
         for approval_id in step.settled:
             self._floor.forget(approval_id)
-        for question in (step.mention, step.ask):
-            if question is not None:
-                news = News(reason=Reason.QUESTION, about=question.approval_id, text=question.text)
-                effects += self._offered(news, now)
-        if step.speak:
-            effects += self._offered(News(reason=Reason.ASKED, about=APPROVAL_TIMER), now)
-        return effects
+        questions = [
+            News(reason=Reason.QUESTION, about=question.approval_id, text=question.text)
+            for question in (step.mention, step.ask)
+            if question is not None
+        ]
+        if not step.speak:
+            for question in questions:
+                effects += self._offered(question, now)
+            return effects
+        # The answer to the call asks for the question to be put: both are said in one go.
+        return [*effects, *self._offered(News(reason=Reason.ASKED, about=APPROVAL_TIMER), now, *questions)]
 
     # Errors and time
 
@@ -586,7 +621,7 @@ class Conversation:
             case Remedy.DEFER:
                 return self._refused(now)
             case Remedy.PAUSE:
-                self._denied_until = now + DENIED_PAUSE_S
+                self._denied_until = now + FAILED_PAUSE_S
                 warned = Show(event=screen.Warned(message=error.message))
                 return [warned, *self._denied(now)]
             case Remedy.WARN:
@@ -664,7 +699,7 @@ class Conversation:
             effects += self._offered(decision.news, now)
         return effects
 
-    def _offered(self, news: News, now: float) -> list[Effect]:
+    def _offered(self, news: News, now: float, *besides: News) -> list[Effect]:
         options = self._options
         is_said_by_itself = news.reason is Reason.ASKED or self._floor.speech is Speech.IMMEDIATE
         if not options.creates_responses and (not options.speaks_by_channel or is_said_by_itself):
@@ -672,7 +707,7 @@ class Conversation:
             return []
         if not self._floor.offer(news, now, has_way=self._link.has_way):
             return []
-        said = (news,)
+        said = (news, *besides)
         self._floor.said(said, now)
         return self._speak(said, now)
 
@@ -825,7 +860,7 @@ _HANDLERS: Final[dict[type[msgspec.Struct], _Handler]] = dict(
         _row(server.ItemDone, _nothing),
         _row(server.ResponseCreated, _C._response_created),
         _row(server.ResponseCancelled, _C._response_ended),
-        _row(server.ResponseDone, _C._response_ended),
+        _row(server.ResponseDone, _C._response_done),
         _row(server.HandoffRequested, _C._handoff_requested),
         _row(server.NoopRequested, _C._noop_requested),
         _row(server.ToolCalled, _C._tool_called),

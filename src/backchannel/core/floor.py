@@ -7,7 +7,8 @@ apart from progress, which comes in pieces of a bearable size (`progress.py`). T
   been heard for a moment (`quiet_s`). What the user asked for does not wait for that moment.
 - **Once.** News waits once for each thing that it is about: newer news takes the place of older. When the floor is
   free, all that waits is said in one go, the most pressing first. When the voice is asked to speak for another reason,
-  all that waits is said too, since the voice knows it.
+  all that waits is said too, since the voice knows it; but not a question, since an answer to what may not have been
+  asked would be taken for an answer.
 - **Not too late.** Old progress is no news; a result makes the progress of its turn void; a heartbeat is said when
   there is nothing else to say. Whatever is no longer true is forgotten.
 - **Not lost.** What is being said stays known until it was heard. Cut off, a result, a failure or a question is offered
@@ -306,11 +307,15 @@ class Floor:
         return tuple(item.news for item in items if item.is_untold and item.request == self._n_requests)
 
     def said(self, news: tuple[News, ...], now: float) -> None:
-        """The voice was asked to speak of this at once. It knows everything, so nothing waits any more."""
+        """The voice was asked to speak of this at once. It knows all, so only questions wait on."""
         self._n_requests += 1
+        asked = {(one.reason, one.about) for one in news}
+        questions = {key: item for key, item in self._waiting.items() if key[0] is Reason.QUESTION and key not in asked}
+        self._waiting = {key: item for key, item in self._waiting.items() if key not in questions}
         for one in news:
             self._wait(_Item(one, now))
         self.take(now)
+        self._waiting = questions
 
     def heard(self) -> None:
         """The user heard what was being said."""

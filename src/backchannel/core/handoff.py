@@ -26,6 +26,8 @@ import dataclasses
 import enum
 from typing import TYPE_CHECKING, Final, assert_never
 
+import msgspec
+
 from backchannel.core.delegation import is_for_later, parse_delegation, render_delegation, without_lead
 from backchannel.core.effects import CancelTimer, Effect, InterruptTurn, Send, SetTimer, Show, StartTurn, SteerTurn
 from backchannel.core.floor import News, Reason, Speech
@@ -62,6 +64,8 @@ __all__ = [
 
 REMEMBERED_CALLS: Final = 1024
 _REMEMBERED_TURNS: Final = 64
+MAX_LATEST: Final = 400
+"""How many characters of what the agent said last are told with the status."""
 MAX_QUEUED: Final = 64
 """How many requests may wait for the running task."""
 STOP_DEADLINE_S: Final = 10.0
@@ -392,7 +396,7 @@ class Handoff:
             return f"No task is running. The last one, {_brief(words)}, {how} {_ago(now - ended_at)} ago."
         if self.state is State.STOPPING:
             return f"The task, {_brief(task.request.words)}, is being stopped."
-        latest = f" Latest: {_first_paragraph(task.latest)}" if task.latest is not None else ""
+        latest = f" Latest: {_short(_first_paragraph(task.latest), MAX_LATEST)}" if task.latest is not None else ""
         return f"Still working on {_brief(task.request.words)}, for {_ago(now - task.started_at)} now.{latest}"
 
     def session_ending(self) -> tuple[Effect, ...]:
@@ -412,6 +416,10 @@ class Handoff:
         # The next session gives its calls ids of its own.
         self._claimed.clear()
         self._queued = collections.deque(dataclasses.replace(request, call_id=None) for request in self._queued)
+
+    def speech_set(self, level: Speech) -> None:
+        """The user chose how much the voice says unasked."""
+        self._options = msgspec.structs.replace(self._options, speech=level)
 
     def replaced(self, options: Options) -> None:
         """Another conversation begins; the task goes on and its result is news there."""
@@ -577,10 +585,13 @@ def _first_paragraph(text: str) -> str:
     return " ".join(text.strip().partition("\n\n")[0].split())
 
 
+def _short(text: str, n_characters: int) -> str:
+    return text if len(text) <= n_characters else text[: n_characters - 1] + "…"
+
+
 def _brief(words: str) -> str:
     """A request as a short quotation."""
-    text = _first_paragraph(words)
-    return f"“{text if len(text) <= 80 else text[:79] + '…'}”"
+    return f"“{_short(_first_paragraph(words), 80)}”"
 
 
 def _ago(elapsed_s: float) -> str:

@@ -208,6 +208,10 @@ class Link:
         self.state = State.CONNECTING
         self.options = options
         """Of the conversation that the way is for."""
+        self.has_way = False
+        """Whether something can be said to the server now. Asked for with every piece of sound."""
+        self.is_over = False
+        """Whether the conversation has ended."""
         self._next_options: Options | None = None
         """Of the one that is to take its place."""
         # What these begin with is read by nobody: a way that opens or is lost sets them.
@@ -219,16 +223,6 @@ class Link:
         self._rotates_at: float | None = None
         self._held: collections.deque[intents.Intent] = collections.deque()
         self._instructions: intents.ChangeInstructions | None = None
-
-    @property
-    def has_way(self) -> bool:
-        """Whether something can be said to the server now."""
-        return self.state in _WITH_A_WAY
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the conversation has ended."""
-        return self.state is State.CLOSED
 
     def opened(self, now: float) -> tuple[Opening, list[Effect]]:
         """The way that was being opened is open.
@@ -282,6 +276,9 @@ class Link:
                 # Whoever asked for it had the rotation called off.
                 planned = self._plan_rotation(self.options.rotate_after_s, now, since=self._opened_at)
                 return Verdict(effects=tuple(planned), message=message)
+            case State.ROTATING if is_final:
+                # It would be refused again: the session goes on until the server ends it.
+                return Verdict()
             case State.ROTATING:
                 # There is time: another try at the next moment of quiet, after the usual delay.
                 self._n_tries += 1
@@ -446,6 +443,8 @@ class Link:
 
     def _step(self, happened: Input) -> None:
         self.state = TRANSITIONS[self.state][happened]
+        self.has_way = self.state in _WITH_A_WAY
+        self.is_over = self.state is State.CLOSED
 
 
 def _delay_s(n_tries: int, chance: float) -> float:

@@ -65,8 +65,8 @@ class Unnamed:
             ready.append(event)
         return tuple(ready)
 
-    def transport_lost(self) -> int:
-        """Forget them, since nobody is left to answer; tells how many there were."""
-        dropped = len(self._waiting)
+    def session_lost(self) -> tuple[server.HandoffRequested, ...]:
+        """No more words come: all of them, in the order in which they came; they wait no more."""
+        waiting = tuple(event for event, _ in self._waiting)
         self._waiting.clear()
-        return dropped
+        return waiting

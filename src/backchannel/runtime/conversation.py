@@ -174,6 +174,8 @@ class Conversation:
             after any other exception of the opening.
             ConnectionLost: The conversation ended in the meantime, or another replacement came after this one.
             LocalProtocolError: No conversation is running.
+
+        Being cancelled, it only stops waiting: the replacement goes on.
         """
         settings = with_transport_options(settings)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -185,7 +187,7 @@ class Conversation:
         except LocalProtocolError:
             self._replacement = None
             raise
-        await done
+        await asyncio.shield(done)
 
     async def stop(self) -> None:
         """End the conversation: what is decided is still sent, then the session is closed properly. Idempotent."""
@@ -217,7 +219,7 @@ class Conversation:
             return False
         self._captured = data
         self._feed(happened.AudioCaptured(duration_ms=pcm.ms_for_bytes(pcm.base64_decoded_bytes(data))))
-        return self._core.state is core.State.LIVE
+        return self._core.is_live
 
     async def type_text(self, text: str) -> None:
         """Give the agent something typed: a task, or a change to the running one."""
@@ -311,7 +313,7 @@ class Conversation:
         if self._way is not None and self._way.is_overfull:
             # Only now: what one event brings about is kept together.
             self._lose(self._way, "the server has stopped reading what it is sent")
-        if effects and self._core.state is core.State.CLOSED:
+        if effects and self._core.is_over:
             self._end()
 
     def _perform(self, effect: do.Effect) -> None:
@@ -381,7 +383,12 @@ class Conversation:
 
     def _fire(self, name: str) -> None:
         del self._timers[name]
-        self._feed(happened.TimerFired(name=name))
+        try:
+            self._feed(happened.TimerFired(name=name))
+        except Exception as exc:
+            # The boundary to the event loop, which would only log it: a bug must end the conversation.
+            _log.exception("! timer %s failed", name)
+            self._task_failed(f"timer {name}", exc)
 
     def _end(self) -> None:
         for name in list(self._timers):
@@ -459,6 +466,7 @@ class Conversation:
             way.carry(opened.socket, unread=opened.unread)
         self._feed(happened.TransportOpened())
         if opened.call is not None:
+            self._call_id = opened.call.call_id
             # Not through the core: nothing is decided by it, and no recording should carry it.
             self._screen.put(screen.CallAnswered(sdp=opened.call.sdp))
             self._joining = self._tasks.start("sideband", self._join(way, opened.call, opened.join))
@@ -474,6 +482,8 @@ class Conversation:
             self._call_id = existing_call(settings)
             self._replacement = None
         if before is not None:
+            if before.dialect.abilities.announces_close:
+                before.say(intents.CloseSession())
             self._tasks.start("last words", before.finish())
 
     async def _join(self, way: Way, call: CallAnswer, join: Join) -> None:
@@ -486,7 +496,6 @@ class Conversation:
             self._feed(happened.TransportFailed(message=message, is_final=True, chance=self._chance()))
         else:
             self._joining = None
-            self._call_id = call.call_id
             way.carry(socket)
 
     def _lose(self, way: Way, message: str, *, is_final: bool = False) -> None:

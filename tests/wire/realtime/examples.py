@@ -32,7 +32,7 @@ SERVER_EVENTS: Final[tuple[events.ServerEvent, ...]] = (
     events.ItemDone(item_id="item_1"),
     events.ResponseCreated(response_id="resp_1"),
     events.ResponseCancelled(response_id="resp_1"),
-    events.ResponseDone(),
+    events.ResponseDone(response_id="resp_1", failure="The model is overloaded."),
     events.HandoffRequested(handoff_id="call_1", item_id="item_2", text="run the tests"),
     events.NoopRequested(call_id="call_2", item_id="item_3"),
     events.ToolCalled(call_id="call_3", item_id="item_4", name="agent_status", arguments="{}"),

@@ -447,6 +447,30 @@ def test_a_responses_id_is_found_in_two_places_or_is_none(
     assert decoded(type=kind) == made(response_id=None)
 
 
+FAILED = {"type": "failed", "error": {"type": "server_error", "code": "server_error", "message": "Too busy."}}
+
+
+@pytest.mark.parametrize(
+    ("response", "failure"),
+    [
+        ({"status": "failed", "status_details": FAILED}, "Too busy."),
+        ({"status": "failed", "status_details": {"error": {"message": 5, "code": "quota"}}}, "quota"),
+        ({"status": "failed", "status_details": {"error": {"message": ""}}}, "it failed"),
+        ({"status": "failed", "status_details": {"error": "Too busy."}}, "it failed"),
+        ({"status": "failed", "status_details": [1]}, "it failed"),
+        ({"status": "failed"}, "it failed"),
+        ({"status": "cancelled", "status_details": {"type": "cancelled", "reason": "turn_detected"}}, None),
+        ({"status": "incomplete", "status_details": {"reason": "max_output_tokens"}}, None),
+        ({"status": ["failed"]}, None),
+        ({"status": "completed", "status_details": FAILED}, None),
+    ],
+)
+def test_a_response_that_failed_says_why(response: dict[str, object], failure: str | None) -> None:
+    done = decoded(type="response.done", response={"id": "r", **response})
+
+    assert done == events.ResponseDone(response_id="r", failure=failure)
+
+
 def test_calls_inside_a_finished_response_delegate_nothing() -> None:
     call = {"type": "function_call", "name": "background_agent", "call_id": "c", "arguments": '{"prompt":"x"}'}
 

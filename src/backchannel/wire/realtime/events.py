@@ -129,10 +129,12 @@ class ResponseCancelled(msgspec.Struct, frozen=True, kw_only=True, tag="response
     response_id: str | None = None
 
 
-class ResponseDone(msgspec.Struct, frozen=True, kw_only=True, tag="response_done"):
+class ResponseDone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="response_done"):
     """A response is over, whatever came of it."""
 
     response_id: str | None = None
+    failure: str | None = None
+    """Why nothing came of it, in the server's words, from servers that say so."""
 
 
 class HandoffRequested(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="handoff_requested"):

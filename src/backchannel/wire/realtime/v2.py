@@ -270,8 +270,29 @@ def _request(arguments: str) -> str:
     return arguments
 
 
+class _StatusError(msgspec.Struct, gc=False):
+    message: object = None
+    code: object = None
+
+
+class _StatusDetails(msgspec.Struct, gc=False):
+    error: _StatusError | inbound.OtherJson = None
+
+
 class _Response(msgspec.Struct, gc=False):
     id: object = None
+    status: object = None
+    status_details: _StatusDetails | inbound.OtherJson = None
+
+    def failure(self) -> str | None:
+        """Why it failed; None when it did not."""
+        if self.status != "failed":
+            return None
+        details = self.status_details
+        error = details.error if isinstance(details, _StatusDetails) else None
+        if not isinstance(error, _StatusError):
+            return "it failed"
+        return optional(error.message) or optional(error.code) or "it failed"
 
 
 class _ResponseMessage(Message):
@@ -295,7 +316,8 @@ class _ResponseCancelled(_ResponseMessage, tag="response.cancelled"):
 
 class _ResponseDone(_ResponseMessage, tag="response.done"):
     def event(self) -> events.ResponseDone:
-        return events.ResponseDone(response_id=self.id())
+        failure = self.response.failure() if isinstance(self.response, _Response) else None
+        return events.ResponseDone(response_id=self.id(), failure=failure)
 
 
 class V2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from backchannel.core import (
@@ -24,6 +25,7 @@ from tests.core.test_conversation import (
     ASKS,
     CREATED,
     DONE,
+    LIVE,
     LOST,
     OPENED,
     SPEAK,
@@ -211,6 +213,48 @@ def test_a_session_that_was_being_rotated_is_rotated_after_another_conversation_
         playbook >> events.ReplacementRequested(options=Options()) << effects.OpenTransport(replaces=True)
         playbook >> events.OpenFailed(message="refused", is_final=True)
         playbook.advance(1.0) << effects.OpenTransport()
+
+
+# What was handed over last
+
+
+def delegates(playbook: Playbook) -> None:
+    """A delegation waits for its words, of which half are there."""
+    playbook >> server.InputTranscriptDelta(delta="run the", item_id="i", end_ms=400)
+    playbook >> server.HandoffRequested(handoff_id="call_1", item_id="i", text="", offset_ms=900)
+
+
+def started(playbook: Playbook) -> list[str]:
+    return [effect.text for effect in playbook.came if isinstance(effect, effects.StartTurn)]
+
+
+def test_what_a_lost_session_handed_over_is_worked_on() -> None:
+    with book(LIVE) as playbook:
+        delegates(playbook)
+        playbook >> LOST
+        playbook.skip()
+        assert ["run the" in text for text in started(playbook)] == [True]
+        assert texts(playbook) == []
+        playbook.advance(0.2) << effects.OpenTransport()
+        playbook >> OPENED
+        playbook.skip()
+        assert started(playbook) == []
+
+
+def test_what_a_session_handed_over_before_it_was_rotated_is_worked_on() -> None:
+    with book(msgspec.structs.replace(LIVE, rotate_after_s=60.0)) as playbook:
+        playbook.advance(60.0) << effects.OpenTransport()
+        delegates(playbook)
+        playbook >> OPENED
+        playbook.skip()
+        assert ["run the" in text for text in started(playbook)] == [True]
+
+
+def test_what_a_conversation_handed_over_before_it_was_replaced_is_worked_on() -> None:
+    with book(LIVE) as playbook:
+        delegates(playbook)
+        replaced(playbook, LIVE)
+        assert ["run the" in text for text in started(playbook)] == [True]
 
 
 # Time
