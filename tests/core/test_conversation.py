@@ -32,7 +32,7 @@ from backchannel.core import (
 from backchannel.core.conversation import FAILED_PAUSE_S, FLOOR_TIMER, HEARTBEAT_TIMER, MUTE_TAIL_S, PROGRESS_TIMER
 from backchannel.core.handoff import STOP_DEADLINE_S
 from backchannel.core.handoff import TIMER as STOP_TIMER
-from backchannel.core.link import ROTATION_TIMER
+from backchannel.core.link import RETRY_TIMER, ROTATION_TIMER
 from backchannel.core.response import DEADLINE_S
 from backchannel.core.response import TIMER as RESPONSE_TIMER
 from backchannel.errors import LocalProtocolError
@@ -974,6 +974,21 @@ def test_a_session_that_outlives_its_way_goes_on_with_what_was_not_sent() -> Non
         playbook >> OPENED << effects.TakeTransport() << effects.Send(intent=answer)
 
 
+@pytest.mark.parametrize("tells_speech", [True, False])
+def test_a_user_who_fell_silent_while_there_was_no_way_does_not_keep_the_voice_from_speaking(
+    *, tells_speech: bool
+) -> None:
+    conversation = Conversation(Options(session_outlives_way=True, tells_speech=tells_speech))
+    conversation.handle(OPENED, 1.0)
+    conversation.handle(server.InputSpeechStarted(), 2.0)
+    conversation.handle(LOST, 3.0)
+    conversation.handle(events.TimerFired(name=RETRY_TIMER), 4.0)
+    conversation.handle(OPENED, 5.0)
+
+    # Where speech is not told, only words tell of it: those that are on their way come yet.
+    assert conversation.activity(9.0).speaking is not tells_speech
+
+
 def test_a_conversation_that_cannot_be_had_again_ends_with_one_error() -> None:
     with book() as playbook:
         playbook >> LOST
@@ -1000,6 +1015,14 @@ def test_a_session_that_is_over_is_followed_by_another(code: str) -> None:
         playbook.advance(0.2) << effects.OpenTransport()
 
 
+def test_an_error_that_spoils_nothing_is_told_and_changes_nothing() -> None:
+    with book(showing=True) as playbook:
+        warned = effects.Show(event=screen.Warned(message="no such item"))
+        playbook >> server.ServerError(message="no such item", code="item_not_found") << warned
+        playbook >> events.TextTyped(text=" \n")
+        playbook.skip()
+
+
 def test_where_every_error_is_fatal_none_is_survived() -> None:
     with book(Options(fatal_errors=True)) as playbook:
         playbook >> server.ServerError(message="slow down", code="rate_limit_exceeded") << effects.CloseTransport()
@@ -1013,12 +1036,41 @@ def test_a_stop_while_there_is_no_way_says_nothing_to_anybody() -> None:
         playbook >> events.StopRequested() << effects.CloseTransport() << effects.BriefAgent(by_voice=False)
 
 
+def test_an_agent_that_says_nothing_breaks_no_silence() -> None:
+    with working() as playbook:
+        due = playbook.timers[HEARTBEAT_TIMER]
+        playbook.advance(10.0)
+        playbook >> progress(" ")
+        assert playbook.timers[HEARTBEAT_TIMER] == due
+
+
+def test_what_waited_too_long_is_not_said() -> None:
+    with working() as playbook:
+        playbook >> server.InputSpeechStarted()
+        playbook >> progress("a") << reported("a")
+        playbook.advance(21.0)
+        playbook.skip() >> server.InputSpeechStopped()
+        playbook.advance(1.0)
+        assert SPEAK not in playbook.came
+        playbook.skip()
+
+
 def test_progress_that_is_held_goes_out_before_the_end() -> None:
     with working(Options(speech=Speech.SILENT)) as playbook:
         playbook >> progress("a") << reported("a")
         playbook >> progress("b")
         playbook >> events.StopRequested() << reported("b") << finished("call_1", "ends") << effects.CloseTransport()
         playbook << effects.BriefAgent(by_voice=False)
+
+
+def test_a_conversation_tells_whether_it_is_live_and_whether_it_is_over() -> None:
+    conversation = Conversation(Options())
+    told = [(conversation.is_live, conversation.is_over)]
+    for event in (OPENED, LOST, events.StopRequested()):
+        conversation.handle(event, 1.0)
+        told.append((conversation.is_live, conversation.is_over))
+
+    assert told == [(False, False), (True, False), (False, False), (False, True)]
 
 
 # Rotating, and making room for another conversation.

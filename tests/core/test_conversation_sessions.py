@@ -257,6 +257,17 @@ def test_what_a_conversation_handed_over_before_it_was_replaced_is_worked_on() -
         assert ["run the" in text for text in started(playbook)] == [True]
 
 
+def test_a_server_that_is_busy_is_left_in_order_before_another_conversation_begins() -> None:
+    with working() as playbook:
+        playbook >> events.ReplacementRequested(options=Options()) << effects.OpenTransport(replaces=True)
+        playbook >> events.OpenFailed(message="busy", is_busy=True)
+        playbook << sent(intents.FinishHandoff, lambda done: done.handoff_id == "call_1")
+        playbook << effects.CloseTransport() << effects.OpenTransport(replaces=True)
+        playbook >> events.TransportClosed(message="bye", code=1000)
+        playbook >> OPENED << effects.BriefAgent(by_voice=False) << effects.TakeTransport()
+        playbook << effects.Configure() << effects.BriefAgent(by_voice=True)
+
+
 # Time
 
 

@@ -331,6 +331,29 @@ def test_what_was_cut_off_waits_before_what_came_later() -> None:
     assert machine.take(3.0) == (RESULT, later)
 
 
+def test_what_was_cut_off_has_to_be_told_again_and_what_waited_has_not() -> None:
+    later = news(Reason.RESULT, "turn_2")
+    machine = waiting_on(RESULT)
+    machine.take(0.0)
+    told = [(machine.is_saying, machine.untold())]
+    machine.offer(later, 1.0)
+    machine.cut_off(2.0)
+    told.append((machine.is_saying, machine.untold()))
+    machine.take(3.0)
+    told.append((machine.is_saying, machine.untold()))
+
+    assert told == [(True, ()), (False, ()), (True, (RESULT,))]
+
+
+def test_it_is_quiet_a_moment_after_both_have_ended() -> None:
+    machine = floor()
+    machine.user_started()
+    assert machine.quiet_at(5.0) is None
+    machine.user_stopped(3.0)
+
+    assert (machine.quiet_at(0.0), machine.quiet_at(5.0)) == (3.7, 5.7)
+
+
 def test_what_was_cut_off_gives_way_to_newer_news_of_the_same() -> None:
     newer = news(Reason.RESULT, "turn_1", "newer")
     machine = waiting_on(RESULT)

@@ -962,6 +962,15 @@ def test_in_immediate_speech_an_ending_that_no_message_told_asks_for_speech(outc
     assert len(said(decision.effects)) == 1
 
 
+def test_once_less_speech_is_chosen_no_message_asks_for_it() -> None:
+    handoff = typed_task(IMMEDIATE)
+    handoff.speech_set(Speech.RESULTS)
+
+    assert handoff.message("turn_1", "3 ran", Phase.COMMENTARY) == Decision(
+        progress="3 ran", news=News(reason=Reason.MILESTONE, about="turn_1", text="3 ran")
+    )
+
+
 def test_in_immediate_speech_a_delegation_that_was_joined_to_a_typed_task_asks_for_speech_with_its_answer() -> None:
     handoff = typed_task(IMMEDIATE)
     assert reason(handoff.message("turn_1", "3 ran", Phase.COMMENTARY)) is Reason.RESULT

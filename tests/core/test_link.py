@@ -323,6 +323,15 @@ def test_a_server_that_takes_one_session_at_a_time_is_left_before_the_next_one_i
     assert machine.options == Options(reconnect=False)
 
 
+def test_a_rotation_that_is_refused_for_good_is_not_tried_again() -> None:
+    machine = live(rotate_after_s=60.0)
+    machine.rotation_due(60.0, quiet_at=0.0)
+    assert machine.state is State.ROTATING
+
+    assert machine.open_failed("no", is_final=True, is_over=False, is_busy=False, chance=0.5, now=61.0) == Verdict()
+    assert machine.has_way
+
+
 def test_a_server_that_stays_busy_has_ended_the_conversation() -> None:
     machine = live()
     machine.replacement_asked(Options())

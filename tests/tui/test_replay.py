@@ -92,10 +92,6 @@ def test_a_recording_that_was_attached_replays_without_a_difference(path: Path) 
 
         backchannel talk --text --say 'list the files' --say 'search for town' --record typed.jsonl
         backchannel talk --say 'list the files' --record spoken.jsonl
-
-    What the voice was told to be is then taken out, since it is long and decides nothing:
-
-        sed -i 's/"instructions":"\\([^"\\\\]\\|\\\\.\\)*"/"instructions":null/' typed.jsonl spoken.jsonl
     """
     status, told = checked(path)
 

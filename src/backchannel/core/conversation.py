@@ -209,10 +209,10 @@ class Conversation:
         if self._floor.is_saying:
             self._heard(now)
         effects = _HANDLERS[kind](self, event, now)
-        if link.is_over:
-            return effects if had_way else self._held(effects)
-        effects += self._settle(now)
-        return effects if link.has_way else self._held(effects)
+        if not link.is_over:
+            effects += self._settle(now)
+        # Whoever gives up a way says its last words first.
+        return effects if had_way or link.has_way else self._held(effects)
 
     # The way to the server
 

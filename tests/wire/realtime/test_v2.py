@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from backchannel.wire.realtime import TOOLS, V2, Modality, Mode, SessionSettings, events, intents
 from backchannel.wire.realtime.outbound import MAX_MIRRORED_TOKENS, MAX_REPORT_TOKENS
+from backchannel.wire.realtime.session import Tool, ToolParameter
 from backchannel.wire.tokens import estimate_tokens
 from tests.wire.realtime.examples import INTENTS, SETTINGS
 
@@ -196,6 +197,22 @@ def test_a_session_is_given_all_its_settings() -> None:
             ],
             "tool_choice": "auto",
         },
+    }
+
+
+def test_a_tool_says_what_may_be_chosen() -> None:
+    level = ToolParameter(name="level", description="How much.", choices=("silent", "results"))
+    tool = Tool(name="set_updates", description="Sets the level.", parameters=(level,))
+    message = encoded(
+        intents.UpdateSession(settings=SessionSettings(instructions="Be brief.", voice="marin", tools=(tool,)))
+    )
+
+    assert isinstance(message, dict)
+    assert message["session"]["tools"][0]["parameters"] == {
+        "type": "object",
+        "properties": {"level": {"type": "string", "description": "How much.", "enum": ["silent", "results"]}},
+        "required": ["level"],
+        "additionalProperties": False,
     }
 
 
