@@ -292,6 +292,9 @@ class AnyOrder(RuleBasedStateMachine):
         unsent = tuple(self.sent[len(self.sent) - n_unsent :]) if n_unsent and self.options.reconnect else ()
         if how == "expired":
             unsent = ()
+        if not self.is_outstanding:
+            # What was answered had been sent.
+            unsent = tuple(intent for intent in unsent if not isinstance(intent, intents.RequestResponse))
         for intent in unsent:
             if isinstance(intent, intents.MirrorTyped):
                 self.told[intent.text] -= 1
@@ -347,11 +350,15 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.0, 0.1, 0.7, 1.0, 6.0, 11.0, 121.0]) | st.floats(0, 3))
     def time_passes(self, seconds: float) -> None:
         until = self.now + seconds
+        n_fired = 0
         while due := [(deadline, name) for name, deadline in self.timers.items() if deadline <= until]:
             deadline, name = min(due)
+            n_fired += 1
+            assert n_fired < 1000, f"{name} fires again and again"
             del self.timers[name]
             # A timer never fires before its time; the time is told in microseconds.
-            self.now = max(self.now, math.ceil(deadline * 1e6) / 1e6)
+            due_us = math.ceil(deadline * 1e6)
+            self.now = max(self.now, (due_us if due_us / 1e6 >= deadline else due_us + 1) / 1e6)
             if name == RESPONSE_TIMER:
                 self.is_outstanding = False
             # What the user waits for may come of any deadline.

@@ -435,6 +435,14 @@ def test_what_belongs_to_the_lost_session_is_not_said_in_the_next() -> None:
     )
 
 
+def test_a_session_that_goes_on_is_asked_to_speak_once_after_all_that_is_said() -> None:
+    machine = lost(session_outlives_way=True)
+    finished = intents.FinishHandoff(handoff_id="call_1", output="done")
+    machine.hold([intents.RequestResponse(), finished, intents.RequestResponse()])
+
+    assert machine.release() == (finished, intents.RequestResponse())
+
+
 def test_a_session_that_goes_on_is_said_everything_but_sound() -> None:
     machine = lost(session_outlives_way=True)
     finished = intents.FinishHandoff(handoff_id="call_1", output="done")

@@ -378,6 +378,9 @@ class Link:
             if isinstance(kept, intents.ChangeInstructions):
                 self._instructions = kept
                 continue
+            if isinstance(kept, intents.RequestResponse) and kept in self._held:
+                # One response answers all that is said before it.
+                self._held.remove(kept)
             if len(self._held) >= MAX_HELD:
                 self._drop_one()
             self._held.append(kept)
