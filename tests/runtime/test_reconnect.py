@@ -50,6 +50,13 @@ def texts(connection: ScriptedConnection) -> list[str]:
     ]
 
 
+def answered_calls(connection: ScriptedConnection) -> list[object]:
+    """The ids of the calls that were answered on a connection, in order."""
+    return [
+        frame.field("item.call_id") for frame in connection.received if frame.has("item.type", "function_call_output")
+    ]
+
+
 def types(connection: ScriptedConnection) -> list[str | None]:
     return [frame.type for frame in connection.received if frame.type != "input_audio_buffer.append"]
 
@@ -279,15 +286,57 @@ async def test_the_delegation_of_a_replaced_conversation_is_answered_before_it_c
     ):
         await stage.sees(screen.TaskStarted)
         await stage.conversation.replace(stage.settings)
-        first = await server.wait_closed(0)
-        outputs = [
-            frame.field("item.call_id") for frame in first.received if frame.has("item.type", "function_call_output")
-        ]
-        assert outputs == ["call_1"]
+        assert answered_calls(await server.wait_closed(0)) == ["call_1"]
         assert stage.conversation.task is not None
         stage.agent.desk.put_nowait(message("turn_1", "All passed.", final=True))
         stage.agent.desk.put_nowait(ended("turn_1"))
         await server.wait_for(says("[BACKEND] All passed."))
+
+
+@pytest.mark.parametrize("status", [409, 429])
+async def test_a_server_that_takes_one_session_at_a_time_is_left_before_the_next_is_opened(status: int) -> None:
+    async def delegate(connection: ScriptedConnection) -> None:
+        await call(connection, "background_agent", "call_1", '{"prompt": "run the tests"}')
+
+    async with (
+        ScriptedServer([CONFIGURED, Run(delegate)], [Refuse(status=status)], [CONFIGURED]) as server,
+        on_stage(resilient(server)) as stage,
+    ):
+        await stage.sees(screen.TaskStarted)
+        await stage.conversation.replace(stage.settings)
+        first = await server.wait_closed(0)
+        assert first.close_code == 1000
+        assert answered_calls(first) == ["call_1"]
+        assert [event.replaced for event in stage.all(screen.ConversationClosed)] == [True]
+        stage.agent.desk.put_nowait(message("turn_1", "All passed.", final=True))
+        stage.agent.desk.put_nowait(ended("turn_1"))
+        await server.wait_for(says("[BACKEND] All passed."))
+
+
+async def test_a_server_that_stays_busy_ends_the_conversation() -> None:
+    async with (
+        ScriptedServer([CONFIGURED], [Refuse(status=409)], [Refuse(status=409)]) as server,
+        on_stage(resilient(server)) as stage,
+    ):
+        with pytest.raises(ConnectError, match="409"):
+            await stage.conversation.replace(stage.settings)
+        await stage.conversation.ended()
+        assert [event.went_on for event in stage.all(screen.ConversationFailed)] == [False]
+        assert len(stage.all(screen.ConversationClosed)) == 1
+
+
+async def test_whoever_wants_to_see_it_may_break_the_connection() -> None:
+    async with (
+        ScriptedServer([CONFIGURED], [CONFIGURED]) as server,
+        on_stage(resilient(server)) as stage,
+    ):
+        first = await server.wait_for_connection(0)
+        await until(lambda: bool(first.received), "the settings of the session")
+        stage.conversation.break_connection()
+        stage.conversation.break_connection()
+        await stage.sees(screen.ConversationReconnected)
+        assert (await server.wait_closed(0)).close_code != 1000
+        assert len(stage.all(screen.ConversationReconnecting)) == 1
 
 
 async def test_the_newest_replacement_counts() -> None:

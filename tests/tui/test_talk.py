@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import os
 import pty
+import sys
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pytest
@@ -32,7 +33,8 @@ from backchannel.testing import (
     write_wav,
 )
 from backchannel.tui import Notice, ReplyHeard, ShownEvent, Step, TalkOptions, talk
-from tests.runtime.stage import polite, until
+from backchannel.tui.chaos import cause_chaos
+from tests.runtime.stage import DeskAgent, ended, polite, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -379,6 +381,70 @@ async def test_lines_are_typed_at_a_terminal(project: Path, terminal: tuple[int,
         assert await status == 0
         assert (await server.wait_closed()).close_code == 1000
     assert [typed.text for typed in shown.all(screen.TypedText)] == ["list the files"]
+
+
+async def test_commands_change_what_is_heard_and_said(
+    project: Path, terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, typed_at = terminal
+    shown = Shown()
+    agent = DeskAgent()
+    monkeypatch.setattr(sys.modules[talk.__module__], "make_agent", lambda *_args, **_options: agent)
+
+    def asks(approval_id: str) -> core.AgentApprovalRequested:
+        return core.AgentApprovalRequested(turn_id="turn_1", approval_id=approval_id, action="push")
+
+    async with ScriptedServer(polite) as server, asyncio.TaskGroup() as tasks:
+        options = functools.partial(TalkOptions, cwd=project, realtime=server.url, typed_from=typed_at, timeout_s=20)
+        status = tasks.create_task(have(options, shown))
+        await until(lambda: bool(shown.all(Notice)), "the first notice")
+
+        os.write(keys, b"/mute\n/unmute\n/updates chatty\n/approve\n")
+        await until(lambda: "there are: none" in str(shown.all(Notice)[-1]), "that there is nothing to approve")
+        assert [event.muted for event in shown.all(screen.Muted)] == [True, False]
+        assert [event.level for event in shown.all(screen.UpdatesSet)] == ["chatty"]
+
+        os.write(keys, b"deploy it\n")
+        await until(lambda: bool(agent.requests), "the task")
+        agent.desk.put_nowait(asks("a1"))
+        agent.desk.put_nowait(asks("a2"))
+        await until(lambda: len(shown.all(screen.ApprovalNeeded)) == 2, "two questions")
+        os.write(keys, b"/approve\n")
+        await until(lambda: "there are: a1, a2" in str(shown.all(Notice)[-1]), "that one has to be named")
+        os.write(keys, b"/decline a2\n")
+        await until(lambda: len(shown.all(screen.ApprovalSettled)) == 1, "the first answer")
+        os.write(keys, b"/approve\n")
+        await until(lambda: len(agent.answers) == 2, "both answers")
+        assert agent.answers == [("a2", False), ("a1", True)]
+
+        agent.desk.put_nowait(ended("turn_1"))
+        await until(lambda: bool(shown.all(screen.TaskEnded)), "the end of the task")
+        os.write(keys, b"/quit\n")
+        assert await status == 0
+
+
+async def test_a_conversation_survives_chaos(
+    project: Path, terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys, typed_at = terminal
+    shown = Shown()
+    monkeypatch.setattr(
+        sys.modules[talk.__module__], "cause_chaos", functools.partial(cause_chaos, least_s=0.1, most_s=0.3)
+    )
+    async with ScriptedServer(*[polite] * 100) as server, asyncio.TaskGroup() as tasks:
+        options = functools.partial(
+            TalkOptions, cwd=project, realtime=server.url, typed_from=typed_at, chaos=True, text_only=True, timeout_s=30
+        )
+        status = tasks.create_task(have(options, shown))
+        await until(lambda: len(shown.all(screen.ConversationReconnected)) >= 2, "two breaks that were mended")
+        os.write(keys, b"list the files\n")
+        await until(lambda: bool(shown.all(screen.TaskEnded)), "the end of the task")
+        await server.wait_for(
+            lambda frame: frame.has("item.type", "message") and "README.md" in str(frame.field("item.content.0.text"))
+        )
+        os.write(keys, b"/quit\n")
+        assert await status == 0
+    assert shown.all(screen.ConversationFailed) == []
 
 
 async def test_the_end_of_typing_is_the_end(project: Path, terminal: tuple[int, int]) -> None:

@@ -80,6 +80,26 @@ class Player(Protocol):
         """Fall silent at once and drop what has not been heard."""
 
 
+class _Replacement:
+    """Another conversation that is to take the place, and whoever waits for it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.failure: Exception | None = None
+        """Why it could not be opened, the last time."""
+
+    def succeeded(self) -> None:
+        """It has taken the place."""
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def failed(self, exc: Exception) -> None:
+        """It will not come: because of its last failure, or else of this."""
+        if not self.done.done():
+            self.done.set_exception(self.failure or exc)
+
+
 class Conversation:
     """One live conversation.
 
@@ -130,7 +150,7 @@ class Conversation:
         """Of the call whose session is spoken in, once it is known."""
         self._opening: asyncio.Task[None] | None = None
         self._joining: asyncio.Task[None] | None = None
-        self._replacement: tuple[Settings, asyncio.Future[None]] | None = None
+        self._replacement: _Replacement | None = None
         self._ended = asyncio.Event()
         if recorder is not None:
             recorder.begin(options=self._settings.options, dialect=settings.dialect.name)
@@ -178,16 +198,16 @@ class Conversation:
         Being cancelled, it only stops waiting: the replacement goes on.
         """
         settings = with_transport_options(settings)
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        before, self._replacement = self._replacement, (settings, done)
+        replacement = _Replacement(settings)
+        before, self._replacement = self._replacement, replacement
         if before is not None:
-            _settle(before[1], ConnectionLost("another replacement came after this one"))
+            before.failed(ConnectionLost("another replacement came after this one"))
         try:
             self._feed(happened.ReplacementRequested(options=settings.options))
         except LocalProtocolError:
             self._replacement = None
             raise
-        await asyncio.shield(done)
+        await asyncio.shield(replacement.done)
 
     async def stop(self) -> None:
         """End the conversation: what is decided is still sent, then the session is closed properly. Idempotent."""
@@ -396,7 +416,7 @@ class Conversation:
         self._give_up(self._opening)
         self._give_up(self._joining)
         if self._replacement is not None:
-            _settle(self._replacement[1], ConnectionLost("the conversation ended before it was replaced"))
+            self._replacement.failed(ConnectionLost("the conversation ended before it was replaced"))
             self._replacement = None
         if self._way is not None:
             self._way.close()
@@ -424,39 +444,52 @@ class Conversation:
         replacement = self._replacement if replaces else None
         if replaces and replacement is None:
             raise AssertionError("whoever asked for a replacement gave its settings")
-        settings = self._settings if replacement is None else replacement[0]
-        self._opening = self._tasks.start("opening", self._open_further(settings, is_new=replaces))
+        further = self._open_again() if replacement is None else self._open_another(replacement)
+        self._opening = self._tasks.start("opening", further)
 
     def _give_up(self, task: asyncio.Task[None] | None) -> None:
         if task is not None and task is not asyncio.current_task():
             task.cancel()
 
-    async def _open_further(self, settings: Settings, *, is_new: bool) -> None:
-        done = None if self._replacement is None or not is_new else self._replacement[1]
+    async def _open_again(self) -> None:
+        settings = self._settings
         try:
-            if self._call_id is None or is_new:
+            if self._call_id is None:
                 opened = await open_way(settings)
             else:
                 opened = await rejoin(settings, self._call_id)
         except BackchannelError as exc:
-            self._not_opened(open_failure(exc, chance=self._chance()), exc, done)
-        except Exception as exc:
-            if done is None:
-                raise
-            # The boundary to the other conversation: what is wrong with it must not end this one.
-            _log.exception("! the opening of another conversation failed")
-            self._not_opened(happened.OpenFailed(message=_broken("opening", exc), is_final=True), exc, done)
+            self._opening = None
+            self._feed(open_failure(exc, chance=self._chance()))
         else:
             self._opening = None
             self._arrive(opened, settings)
-            _settle(done, None)
 
-    def _not_opened(self, event: happened.OpenFailed, exc: Exception, done: asyncio.Future[None] | None) -> None:
+    async def _open_another(self, replacement: _Replacement) -> None:
+        if self._way is not None and self._way.is_closing:
+            # The server takes one session at a time: it has to know that this one is over.
+            await self._way.finish()
+        try:
+            opened = await open_way(replacement.settings)
+        except BackchannelError as exc:
+            self._not_opened(replacement, open_failure(exc, chance=self._chance()), exc)
+        except Exception as exc:
+            # The boundary to the other conversation: what is wrong with it must not end this one.
+            _log.exception("! the opening of another conversation failed")
+            self._not_opened(replacement, happened.OpenFailed(message=_broken("opening", exc), is_final=True), exc)
+        else:
+            self._opening = None
+            self._arrive(opened, replacement.settings)
+            replacement.succeeded()
+
+    def _not_opened(self, replacement: _Replacement, event: happened.OpenFailed, exc: Exception) -> None:
         self._opening = None
-        if done is not None:
-            self._replacement = None
+        replacement.failure = exc
         self._feed(event)
-        _settle(done, exc)
+        if self._opening is None:
+            # There is no other try.
+            self._replacement = None
+            replacement.failed(exc)
 
     def _arrive(self, opened: Opened, settings: Settings) -> None:
         """A way has opened: tell the core, which takes it."""
@@ -543,16 +576,6 @@ class Conversation:
 
 def _broken(name: str, exc: Exception) -> str:
     return f"{name} failed: {type(exc).__name__}; please report this with a recording (--record)"
-
-
-def _settle(done: asyncio.Future[None] | None, exc: Exception | None) -> None:
-    """Tell whoever waits for a replacement."""
-    if done is None or done.done():
-        return
-    if exc is None:
-        done.set_result(None)
-    else:
-        done.set_exception(exc)
 
 
 def _duration_ms(audio: server.AudioOut) -> int:

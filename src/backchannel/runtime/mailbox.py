@@ -34,6 +34,11 @@ class Mailbox(Generic[_T]):
         """How many items wait."""
         return len(self._items)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing is put in any more."""
+        return self._closed
+
     def put(self, item: _T) -> None:
         """Add an item; after `close` it is dropped."""
         if self._closed:

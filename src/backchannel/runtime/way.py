@@ -65,6 +65,11 @@ class Way:
         self._written.set()
 
     @property
+    def is_closing(self) -> bool:
+        """Whether nothing more will be said."""
+        return self._outbox.is_closed
+
+    @property
     def is_overfull(self) -> bool:
         """Whether so much waits that the server cannot be reading."""
         return len(self._outbox) > MAX_UNREAD_MESSAGES + MAX_MICROPHONE_FRAMES
