@@ -1181,6 +1181,7 @@ def test_a_microphone_stays_muted_across_an_outage() -> None:
     conversation.handle(LOST, 2.0)
 
     assert conversation.is_muted
+    assert conversation.handle(events.AudioCaptured(duration_ms=20), 2.0) == [], "nothing is missed of it"
 
 
 # What a client adds.

@@ -356,7 +356,7 @@ class Conversation:
 
     def _captured(self, now: float) -> list[Effect]:
         if not self._link.has_way:
-            if self._link.state in _NO_CONVERSATION or self._is_deafness_said:
+            if self._link.state in _NO_CONVERSATION or self._is_deafness_said or self.is_muted:
                 return []
             self._is_deafness_said = True
             message = "there is no connection at the moment: what you say is not heard until it is back"
