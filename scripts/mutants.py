@@ -109,7 +109,7 @@ def _report(faults: list[Fault], n_processes: int) -> int:
 def _copy(place: pathlib.Path) -> pathlib.Path:
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "src" / "backchannel", place / "src" / "backchannel", ignore=ignore)
-    for name in ("core", "wire"):
+    for name in ("core", "golden", "wire"):
         shutil.copytree(ROOT / "tests" / name, place / "tests" / name, ignore=ignore)
     for path in (ROOT / "tests").glob("*.py"):
         shutil.copy(path, place / "tests")
@@ -131,7 +131,8 @@ def _judge(fault: Fault, place: pathlib.Path) -> Verdict:
 def _tests_pass(place: pathlib.Path, only: str | None) -> bool:
     command = [
         sys.executable, "-B", "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile", "brief",
-        only or "tests/core",
+        # It looks for tests of other rooms, which are not there, and notices no fault.
+        "--ignore", "tests/core/test_counterparts.py", only or "tests/core",
     ]  # fmt: skip
     # The copy has to be found before the package that is installed in the environment.
     environment = {**os.environ, "PYTHONPATH": str(place / "src")}
