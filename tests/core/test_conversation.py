@@ -107,6 +107,9 @@ def working(options: Options | None = None) -> Playbook:
     return playbook
 
 
+ASKS = AgentApprovalRequested(turn_id="turn_1", approval_id="a1", action="run git push")
+YES = server.InputTranscriptDone(text="yes, go ahead")
+
 # Opening.
 
 
@@ -946,14 +949,16 @@ def test_a_result_that_was_not_heard_before_the_loss_is_told_and_said_again() ->
         playbook.advance(0.7) << reported("all passed", None, "final") << SPEAK
 
 
-def test_of_the_microphone_it_is_said_once_that_nobody_hears_it() -> None:
-    with book() as playbook:
-        playbook >> LOST
-        playbook >> events.AudioCaptured(duration_ms=20) << shown(screen.Warned, lambda it: "not heard" in it.message)
-        playbook >> events.AudioCaptured(duration_ms=20)
-        playbook.advance(0.2) << effects.OpenTransport()
-        playbook >> OPENED << effects.TakeTransport() << effects.Configure()
-        playbook >> events.AudioCaptured(duration_ms=20) << effects.SendAudio()
+def test_of_the_microphone_it_is_said_once_in_each_outage_that_nobody_hears_it() -> None:
+    with book(showing=True) as playbook:
+        for n in range(2):
+            playbook >> LOST
+            playbook.skip() >> events.AudioCaptured(duration_ms=20)
+            playbook << shown(screen.Warned, lambda it: "not heard" in it.message)
+            playbook >> events.AudioCaptured(duration_ms=20)
+            playbook.advance(1.0 + n)
+            playbook.skip() >> OPENED
+            playbook.skip() >> events.AudioCaptured(duration_ms=20) << effects.SendAudio()
 
 
 def test_audio_that_has_arrived_is_heard_to_its_end_and_nothing_is_told_of_it() -> None:
@@ -1034,6 +1039,115 @@ def test_a_stop_while_there_is_no_way_says_nothing_to_anybody() -> None:
         playbook >> handoff() << Anything()
         playbook >> LOST
         playbook >> events.StopRequested() << effects.CloseTransport() << effects.BriefAgent(by_voice=False)
+
+
+def test_the_bounds_are_these() -> None:
+    assert (MUTE_TAIL_S, FAILED_PAUSE_S) == (1.0, 5.0)
+
+
+def test_at_the_very_beginning_nothing_keeps_the_voice_from_speaking() -> None:
+    with Playbook(Conversation(Options(speech=Speech.RESULTS)), showing=False, timing=False) as playbook:
+        playbook >> OPENED
+        playbook.skip() >> AgentMessage(turn_id="turn_9", text="done", phase=Phase.FINAL)
+        playbook.skip().advance(0.69)
+        playbook.advance(0.02) << SPEAK
+
+
+@pytest.mark.parametrize("event", [tool("agent_status", "s1"), progress("half"), ASKS])
+def test_whatever_is_heard_of_a_task_ends_its_silence(event: events.Event) -> None:
+    with working() as playbook:
+        playbook.advance(15.0)
+        playbook >> event
+        playbook.skip()
+        assert playbook.timers[HEARTBEAT_TIMER] == playbook.now + 20.0
+
+
+def test_an_answer_at_once_says_all_that_waits() -> None:
+    with working() as playbook:
+        playbook >> server.InputSpeechStarted()
+        playbook >> progress("a") << reported("a")
+        playbook >> tool("agent_status", "s1") << Anything() << SPEAK
+        playbook >> server.InputSpeechStopped()
+        playbook >> CREATED
+        playbook >> DONE
+        playbook.advance(10.0)
+
+
+def test_once_less_speech_is_chosen_progress_is_not_spoken_like_results() -> None:
+    with book(Options(speech=Speech.IMMEDIATE)) as playbook:
+        playbook >> events.TextTyped(text="run it")
+        playbook.skip() >> events.UpdatesChosen(level=Speech.RESULTS)
+        playbook >> progress("half") << reported("half", handoff_id=None)
+        playbook.advance(5.0)
+
+
+def test_what_was_cut_off_is_told_again_as_news_of_no_call() -> None:
+    with working(Options(speech=Speech.RESULTS)) as playbook:
+        playbook >> final("done") << reported("done", phase="final")
+        playbook >> ended() << finished("call_1") << SPEAK
+        playbook >> CREATED
+        playbook >> handoff("call_2", "run the linter") << Anything()
+        playbook >> server.InputSpeechStarted()
+        playbook >> DONE
+        playbook >> server.InputSpeechStopped()
+        playbook.advance(1.0) << reported("done", handoff_id=None, phase="final") << SPEAK
+
+
+def test_what_a_lost_session_was_answering_is_over() -> None:
+    conversation = Conversation(Options())
+    conversation.handle(OPENED, 1.0)
+    conversation.handle(CREATED, 1.0)
+    assert conversation.activity(1.0).answering
+    conversation.handle(LOST, 1.0)
+
+    assert not conversation.activity(1.0).answering
+
+
+def test_what_the_voice_was_answering_in_a_rotated_session_keeps_it_from_nothing() -> None:
+    with book(Options(rotate_after_s=60.0)) as playbook:
+        playbook.advance(60.0) << effects.OpenTransport()
+        playbook >> CREATED
+        playbook >> OPENED << effects.TakeTransport() << effects.Configure()
+        playbook >> tool("agent_status", "s1") << Anything() << SPEAK
+
+
+def test_what_waited_in_a_rotated_session_is_told_again_in_the_next() -> None:
+    with working(Options(rotate_after_s=60.0, speech=Speech.RESULTS)) as playbook:
+        playbook.advance(60.0) << effects.OpenTransport()
+        playbook >> server.InputSpeechStarted()
+        playbook >> final("done") << reported("done", phase="final")
+        playbook >> ended() << finished("call_1")
+        playbook >> OPENED << effects.TakeTransport() << effects.Configure() << Anything()
+        playbook.advance(0.7) << reported("done", handoff_id=None, phase="final") << SPEAK
+
+
+def test_a_failure_that_is_final_ends_it_also_while_there_is_no_way() -> None:
+    with book() as playbook:
+        playbook >> LOST
+        playbook >> events.TransportFailed(message="a bug", is_final=True) << effects.BriefAgent(by_voice=False)
+        assert shown(screen.ConversationClosed).matches(playbook.came[-1])
+
+
+def test_what_was_typed_is_remembered_and_what_a_client_adds_only_of_the_user() -> None:
+    with book() as playbook:
+        playbook >> events.TextTyped(text="run it")
+        playbook.skip() >> events.TextTyped(text=" ")
+        playbook.skip() >> events.TextAppended(text="by the way", role="user")
+        playbook.skip() >> events.TextAppended(text=" ", role="user")
+        playbook.skip() >> events.TextAppended(text="be quick", role="developer")
+        playbook.skip() >> LOST
+        playbook.skip().advance(0.2) << effects.OpenTransport()
+        playbook >> OPENED << effects.TakeTransport() << effects.Configure()
+        (account,) = [
+            effect.intent.text
+            for effect in playbook.came
+            if isinstance(effect, effects.Send) and isinstance(effect.intent, intents.AddText)
+        ]
+        playbook.skip()
+        assert account.count("user (typed): ") == 2, account
+        assert "user (typed): run it" in account
+        assert "user (typed): by the way" in account
+        assert "be quick" not in account
 
 
 def test_an_agent_that_says_nothing_breaks_no_silence() -> None:
@@ -1358,6 +1472,43 @@ def test_pieces_are_whole_when_the_other_one_speaks_or_nobody_does() -> None:
         playbook.advance(1.5) << effects.Show(event=screen.TranscriptDone(speaker="assistant", text="On it."))
 
 
+def test_when_a_piece_is_whole_the_floor_is_free_and_the_next_piece_is_another_utterance() -> None:
+    with book(LIVE) as playbook:
+        playbook >> handoff() << Anything()
+        playbook >> server.InputTranscriptDelta(delta="one", item_id=None)
+        playbook >> progress("half") << Anything()
+        playbook.advance(1.49)
+        playbook.advance(0.02)
+        playbook.advance(0.68)
+        playbook.advance(0.02) << sent(intents.SpeakText)
+        playbook >> server.InputTranscriptDelta(delta="two", item_id=None)
+        playbook.advance(2.0)
+        playbook >> handoff("call_2", "three")
+        assert any("user: one\nuser: two" in getattr(effect, "text", "") for effect in playbook.came)
+        playbook.skip()
+
+
+def test_news_waits_until_the_voice_has_said_its_say() -> None:
+    with book(LIVE) as playbook:
+        playbook >> handoff() << Anything()
+        playbook >> server.OutputTranscriptDelta(delta="Well")
+        playbook.advance(1.6)
+        playbook >> progress("half") << Anything()
+        playbook.advance(0.59)
+        playbook.advance(0.02) << sent(intents.SpeakText)
+
+
+def test_what_was_being_said_when_the_session_was_lost_is_whole() -> None:
+    with book(LIVE) as playbook:
+        playbook >> server.OutputTranscriptDelta(delta="Well")
+        playbook >> LOST
+        playbook << effects.Show(event=screen.TranscriptDone(speaker="assistant", text="Well"))
+        playbook.skip().advance(0.2) << effects.OpenTransport()
+        playbook >> OPENED << effects.TakeTransport() << effects.Configure() << Anything()
+        playbook >> server.OutputTranscriptDelta(delta="Hello")
+        playbook.advance(1.5) << effects.Show(event=screen.TranscriptDone(speaker="assistant", text="Hello"))
+
+
 def test_a_delegation_without_words_waits_for_what_the_user_said() -> None:
     delegation = server.HandoffRequested(handoff_id="d1", item_id="d1", text="", offset_ms=900)
     with book(LIVE) as playbook:
@@ -1405,9 +1556,6 @@ def test_items_stand_where_the_server_put_them() -> None:
 
 
 # Permission.
-
-ASKS = AgentApprovalRequested(turn_id="turn_1", approval_id="a1", action="run git push")
-YES = server.InputTranscriptDone(text="yes, go ahead")
 
 
 def approves(call_id: str = "p1") -> server.ToolCalled:
@@ -1526,6 +1674,7 @@ def test_an_answer_on_the_screen_counts() -> None:
     "event", [AgentApprovalWithdrawn(turn_id="turn_1", approval_id="a1"), ended(), events.TimerFired(name="approval")]
 )
 def test_what_is_not_needed_any_more_is_not_asked(event: events.Event) -> None:
+    settled = shown(screen.ApprovalSettled)
     with working() as playbook:
         playbook >> server.InputSpeechStarted()
         playbook >> ASKS << sent(intents.ReportProgress)
@@ -1537,6 +1686,40 @@ def test_what_is_not_needed_any_more_is_not_asked(event: events.Event) -> None:
             playbook >> event
             playbook.skip()
             assert not any(isinstance(effect, effects.AnswerApproval) for effect in playbook.came)
+        assert sum(map(settled.matches, playbook.came)) == 1
+        playbook >> server.InputSpeechStopped()
+        playbook.advance(1.0)
+        # Of a task that has ended, or was silent for long, there is something else to be said.
+        assert SPEAK not in playbook.came or not isinstance(event, AgentApprovalWithdrawn)
+        playbook.skip()
+
+
+@pytest.mark.parametrize(("heard_s", "counts"), [(2.69, False), (2.7, True)])
+def test_an_answer_in_the_last_moment_of_the_question_counts(heard_s: float, *, counts: bool) -> None:
+    with working() as playbook:
+        playbook >> ASKS << permission_is_asked() << SPEAK
+        playbook >> CREATED
+        playbook >> events.AudioReceived(item_id="q", duration_ms=3000) << effects.PlayAudio(item_id="q")
+        playbook >> DONE
+        playbook.advance(heard_s)
+        playbook >> server.InputSpeechStarted()
+        playbook.skip() >> server.InputSpeechStopped()
+        playbook >> approves()
+        playbook.skip() >> YES
+        playbook.skip()
+        assert any(isinstance(effect, effects.AnswerApproval) for effect in playbook.came) is counts
+
+
+def test_a_call_that_waits_for_the_users_words_is_answered_when_its_session_is_rotated() -> None:
+    with working(Options(rotate_after_s=60.0, speech=Speech.RESULTS)) as playbook:
+        playbook.advance(60.0)
+        playbook.skip() >> ASKS << permission_is_asked()
+        playbook.skip().advance(1.0)
+        playbook.skip() >> CREATED
+        playbook >> DONE
+        playbook >> approves()
+        playbook >> OPENED << finished("call_1") << sent(intents.AnswerCall, lambda answer: answer.call_id == "p1")
+        playbook.skip()
 
 
 def test_a_question_is_put_again_in_the_next_session() -> None:

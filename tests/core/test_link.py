@@ -590,6 +590,7 @@ RAISES = {
     ],
 )
 def test_the_state_moves_as_the_table_says(state: State, happened: Input, then: State) -> None:
+    assert TRANSITIONS[state][happened] is then
     machine = in_state(state)
     if happened in RAISES.get(state, set()):
         with pytest.raises(LocalProtocolError):

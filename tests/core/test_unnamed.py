@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backchannel.core.unnamed import TIMER, Unnamed
+from backchannel.core.unnamed import MAX_WAITING, TIMER, Unnamed
 from backchannel.wire.realtime import events as server
 
 
@@ -103,6 +103,16 @@ def test_a_lost_session_waits_for_nothing_and_tells_how_many_it_forgot() -> None
     assert unnamed.session_lost() == ()
     assert unnamed.due(1000, 20.0) == ()
     assert unnamed.deadline is None
+
+
+def test_as_many_as_may_wait_all_wait() -> None:
+    unnamed = Unnamed()
+    for number in range(MAX_WAITING):
+        unnamed.wait(delegation(str(number), 1000), 10.0)
+    assert unnamed.due(None, 11.9) == ()
+    unnamed.wait(delegation("one more", 1000), 11.0)
+
+    assert [event.handoff_id for event in unnamed.due(None, 11.9)] == ["0"]
 
 
 def test_its_timer_has_a_name() -> None:

@@ -110,14 +110,13 @@ class Conversation:
     """One conversation, from opening to close; another one may take its place (`ReplacementRequested`)."""
 
     def __init__(self, options: Options) -> None:
-        self._options = options
         self._link = Link(options)
         self._transcript = Transcript()
         self._handoff = Handoff(options)
         self._approval = Approval(options)
         self._unnamed = Unnamed()
         self._muted_at: float | None = None
-        self._is_deafness_said = False
+        self._is_deafness_said = False  # mutants: same
         self._deadlines: dict[str, float] = {}
         self._begin(options)
 
@@ -270,18 +269,19 @@ class Conversation:
         if account:
             effects.append(_send(intents.AddText(role="developer", text=account)))
         effects += map(_send, self._link.release())
-        self._session_lost()
+        effects += self._session_lost(now)
         self._playback.session_began()
         effects += self._approval_step(self._approval.transport_lost(now), now)
         return [*effects, *self._approval_step(self._approval.transport_restored(now), now)]
 
-    def _session_lost(self) -> None:
-        """The session is gone, and with it its ids, its response and its calls."""
+    def _session_lost(self, now: float) -> list[Effect]:
+        """The session is gone, and with it its ids, its response and its calls; what was begun in it is whole."""
+        whole = self._whole(self._pieces.end(), now)
         self._transcript.transport_lost()
         self._playback.session_lost()
-        self._pieces.end()
         self._response = Response()
         self._handoff.session_lost()
+        return whole
 
     def _open_failed(self, event: events.OpenFailed, now: float) -> list[Effect]:
         verdict = self._link.open_failed(
@@ -310,15 +310,15 @@ class Conversation:
         return self._lost(verdict, event.unsent, now)
 
     def _lost(self, verdict: Verdict, unsent: tuple[intents.Intent, ...], now: float) -> list[Effect]:
-        if verdict.ends is None and not self._link.has_way:
+        if verdict.ends is None:
             self._link.hold(unsent)
             if not self._options.session_outlives_way:
                 # Nobody is left to be told that they are at work.
                 handed_over = [effect for effect in self._last_words(now) if type(effect) is not Send]
-                self._session_lost()
+                whole = self._session_lost(now)
                 self._floor.transport_lost(now)
                 lost = self._approval.transport_lost(now).effects
-                return [*verdict.effects, *handed_over, CancelTimer(name=RESPONSE_TIMER), *lost]
+                return [*verdict.effects, *handed_over, *whole, CancelTimer(name=RESPONSE_TIMER), *lost]
         return self._judged(verdict)
 
     def _judged(self, verdict: Verdict) -> list[Effect]:

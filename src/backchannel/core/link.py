@@ -103,7 +103,7 @@ TRANSITIONS: Final[dict[State, dict[Input, State]]] = {
     State.CONNECTING: {
         Input.OPENED: State.LIVE,
         Input.OPEN_FAILED: State.CLOSED,
-        Input.BUSY: State.CONNECTING,
+        Input.BUSY: State.CLOSED,
         Input.LOST: State.CONNECTING,
         Input.RETRIED: State.CONNECTING,
         Input.ROTATED: State.CONNECTING,
@@ -123,7 +123,7 @@ TRANSITIONS: Final[dict[State, dict[Input, State]]] = {
     State.ROTATING: {
         Input.OPENED: State.LIVE,
         Input.OPEN_FAILED: State.LIVE,
-        Input.BUSY: State.ROTATING,
+        Input.BUSY: State.LIVE,
         Input.LOST: State.REOPENING,
         Input.RETRIED: State.ROTATING,
         Input.ROTATED: State.ROTATING,
@@ -153,7 +153,7 @@ TRANSITIONS: Final[dict[State, dict[Input, State]]] = {
     State.REOPENING: {
         Input.OPENED: State.LIVE,
         Input.OPEN_FAILED: State.LOST,
-        Input.BUSY: State.REOPENING,
+        Input.BUSY: State.LOST,
         Input.LOST: State.REOPENING,
         Input.RETRIED: State.REOPENING,
         Input.ROTATED: State.REOPENING,
@@ -163,7 +163,7 @@ TRANSITIONS: Final[dict[State, dict[Input, State]]] = {
     State.REPLACING_LOST: {
         Input.OPENED: State.LIVE,
         Input.OPEN_FAILED: State.LOST,
-        Input.BUSY: State.REPLACING_LOST,
+        Input.BUSY: State.LOST,
         Input.LOST: State.REPLACING_LOST,
         Input.RETRIED: State.REPLACING_LOST,
         Input.ROTATED: State.REPLACING_LOST,
@@ -262,16 +262,15 @@ class Link:
         before = self.state
         if before not in _OPENING:
             raise self._unexpected("a way could not be opened")
-        if is_busy and before is State.REPLACING:
-            # It takes one session at a time: this one has to go before the other can come.
-            self._step(Input.BUSY)
-            self._can_go_on = False
-            return Verdict(leaves=True, effects=(OpenTransport(replaces=True),))
-        self._step(Input.OPEN_FAILED)
+        self._step(Input.BUSY if is_busy else Input.OPEN_FAILED)
         match before:
             case State.CONNECTING:
                 # No conversation, so no close.
                 return Verdict(message=message)
+            case State.REPLACING if is_busy:
+                # It takes one session at a time: this one has to go before the other can come.
+                self._can_go_on = False
+                return Verdict(leaves=True, effects=(OpenTransport(replaces=True),))
             case State.REPLACING:
                 # Whoever asked for it had the rotation called off.
                 planned = self._plan_rotation(self.options.rotate_after_s, now, since=self._opened_at)
