@@ -15,10 +15,11 @@ from backchannel.core import (
     State,
     effects,
     events,
+    screen,
 )
 from backchannel.core.conversation import HEARTBEAT_TIMER
 from backchannel.core.link import ROTATION_TIMER
-from backchannel.testing import Anything, Playbook, sent
+from backchannel.testing import Anything, Playbook, sent, shown
 from backchannel.wire.realtime import events as server
 from backchannel.wire.realtime import intents
 from tests.core.test_conversation import (
@@ -35,6 +36,7 @@ from tests.core.test_conversation import (
     book,
     final,
     handoff,
+    progress,
     working,
 )
 
@@ -213,6 +215,74 @@ def test_a_session_that_was_being_rotated_is_rotated_after_another_conversation_
         playbook >> events.ReplacementRequested(options=Options()) << effects.OpenTransport(replaces=True)
         playbook >> events.OpenFailed(message="refused", is_final=True)
         playbook.advance(1.0) << effects.OpenTransport()
+
+
+def test_what_was_said_in_a_lost_session_is_not_overwritten_by_an_item_of_the_same_id_in_the_next() -> None:
+    with book() as playbook:
+        playbook >> server.InputTranscriptDone(text="first", item_id="item_1")
+        back(lost(playbook))
+        playbook.skip() >> server.InputTranscriptDone(text="second", item_id="item_1")
+        playbook >> handoff(text="go")
+        assert ["user: first\nuser: second" in text for text in started(playbook)] == [True]
+        playbook.skip()
+
+
+def test_a_call_whose_way_is_lost_is_not_answered_when_another_conversation_takes_its_place() -> None:
+    with book(Options(session_outlives_way=True)) as playbook:
+        playbook >> handoff() << Anything()
+        playbook >> LOST
+        replaced(playbook.skip(), Options())
+        assert not any(isinstance(getattr(effect, "intent", None), intents.FinishHandoff) for effect in playbook.came)
+
+
+def test_the_calls_of_another_conversation_are_its_own() -> None:
+    with working() as playbook:
+        replaced(playbook, Options())
+        playbook >> handoff("call_1", "only core")
+        assert any(isinstance(effect, effects.SteerTurn) for effect in playbook.came)
+        playbook.skip()
+
+
+def test_of_a_task_that_goes_on_it_is_told_as_is_chosen_for_the_conversation() -> None:
+    with working() as playbook:
+        replaced(playbook, Options(reports_as_items=True))
+        playbook >> progress("half") << effects.Send(intent=intents.ReportAsItem(text="half"))
+
+
+def test_a_call_for_permission_of_another_conversation_is_its_own() -> None:
+    with asked_for_permission() as playbook:
+        playbook >> approves("p1")
+        replaced(playbook.skip(), Options())
+        assert SPEAK in playbook.came
+        playbook >> CREATED
+        playbook >> DONE
+        playbook >> server.InputSpeechStarted()
+        playbook.skip() >> server.InputSpeechStopped()
+        playbook >> approves("p1")
+        playbook.skip() >> YES
+        assert effects.AnswerApproval(turn_id="turn_1", approval_id="a1", approved=True) in playbook.came
+        playbook.skip()
+
+
+def test_a_question_is_put_again_when_its_session_was_rotated() -> None:
+    with working(Options(rotate_after_s=60.0, speech=Speech.RESULTS)) as playbook:
+        playbook >> ASKS
+        playbook.skip() >> CREATED
+        playbook >> DONE
+        playbook.advance(60.0) << effects.OpenTransport()
+        playbook >> OPENED
+        playbook.skip().advance(0.7)
+        assert SPEAK in playbook.came
+        playbook.skip()
+
+
+def test_a_goodbye_is_no_failure() -> None:
+    with book(showing=True) as playbook:
+        playbook >> events.TransportClosed(message="bye", code=1000)
+        failed = [effect for effect in playbook.came if shown(screen.ConversationFailed).matches(effect)]
+        assert failed == []
+        assert shown(screen.ConversationClosed, lambda it: it.detail == "bye").matches(playbook.came[-1])
+        playbook.skip()
 
 
 # What was handed over last
