@@ -27,6 +27,8 @@ refused, only its own news waits again.
 What waits is bounded by what happens: one piece for each reason and turn of the last ten minutes, and the open
 questions. Whoever takes news tells what became of it: `heard`, `cut_off` or `refused`.
 
+The file is long because when something may be said cannot be judged without what there is to say.
+
 Source: decision 5 of the design. What waits is the wish, and it is said once after a moment that is quiet on both sides
 and offered three times at most, as the best of the peers do.
 """

@@ -16,6 +16,8 @@ nothing of it is said here but the answer to a call that changed the running tas
 
 The table says how the state moves; what is sent at each step is in the methods.
 
+The file is long because that every call is answered once can only be judged with all of its endings in view.
+
 Source: realtime.md 5.1 to 5.3; stop, waiting requests and the answers in every ending are ours.
 """
 

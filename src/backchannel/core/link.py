@@ -22,6 +22,8 @@ raises; an end of the way is a row in every state, since it may come at any time
 | replacing while lost | no | yes, of another conversation |
 | closed | no | no |
 
+The file is long because its table is: eight states, each with a row for all that can happen in it.
+
 Source: realtime.md 4.2 (backoff and its reset), 7.2 (reasons); rotation, holding and giving up are ours.
 """
 
