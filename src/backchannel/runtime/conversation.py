@@ -19,6 +19,9 @@ read for so long that 1024 messages wait is given up.
 | way (websocket) | `start`, the tasks opening and sideband | the way after it, or `stop`, or its own loss |
 | tasks | `start`, effects | `stop` |
 | agent, player, recorder | the caller | the caller |
+
+The file is long because the order in which effects, openings and the end of the conversation meet can only be judged
+together.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""`backchannel talk`: a conversation at a terminal, by a script of things to say or by typing."""
+"""`backchannel talk`: a conversation at a terminal, by a script of things to say or by typing.
+
+The file is long because it is one run, from what was asked for to the exit status: its parts share the screen, the
+sound card and the conversation.
+"""
 
 from __future__ import annotations
 

@@ -13,6 +13,8 @@ normalising over the whole of it makes it much more accurate: first the closed g
 always finds its best sentence, also in babble. The loop of phones can follow anything that is speech, so how much worse
 the sentence fits than the loop tells whether it was really said. A pause in the audio is used to judge ahead: the
 client's silence detection waits longer than that takes, so that mostly the answer is ready when it is asked for.
+
+The file is long because it runs as it stands, without the rest of the package.
 """
 
 from __future__ import annotations
