@@ -26,7 +26,7 @@ class Pieces:
     def __init__(self) -> None:
         self._speaker: Speaker | None = None
         self._text = ""
-        self._latest_at = 0.0
+        self._latest_at = 0.0  # mutants: same
 
     @property
     def deadline(self) -> float | None:
