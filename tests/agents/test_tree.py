@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backchannel.agents.workspace.tree import Found, NotShown, Tree, is_secret
+from backchannel.agents.workspace.tree import Found, NotShown, Tree
 from tests.agents.projects import write
 
 if TYPE_CHECKING:
@@ -91,22 +91,3 @@ def test_a_name_that_means_nothing_we_show(tree: Tree, name: str, reason: NotSho
 )
 def test_a_place_names_parts(tree: Tree, where: str, parts: list[str]) -> None:
     assert sorted(tree.parts(where)) == sorted(parts)
-
-
-@pytest.mark.parametrize(
-    ("path", "secret"),
-    [
-        (".env", True),
-        ("deploy/.env.production", True),
-        (".env.example", False),
-        ("keys/server.pem", True),
-        ("home/.ssh/config", True),
-        ("ID_RSA", True),
-        ("app/credentials.json", True),
-        ("core/secrets_manager.py", False),
-        ("environment.py", False),
-        ("README.md", False),
-    ],
-)
-def test_files_that_hold_secrets_are_known(path: str, *, secret: bool) -> None:
-    assert is_secret(path) is secret

@@ -1,4 +1,4 @@
-"""Everything that leaves the process: whom we trust, through which proxy we go, websockets, requests, the clock."""
+"""Everything that leaves the process: whom we trust, which way it goes, the clock, and what must not leave it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from backchannel.net.clock import Clock, SystemClock
 from backchannel.net.credentials import call_key, find_api_key, provider_headers, realtime_key
 from backchannel.net.http import PostOptions, Response, post
 from backchannel.net.proxy import Proxy, proxy_for
+from backchannel.net.secrets import LEFT_OUT, SECRET_GLOBS, is_secret, without_secrets
 from backchannel.net.tls import CA_VARIABLES, SystemRoots, find_system_roots, make_tls_context
 from backchannel.net.websocket import (
     BinaryFrame,
@@ -21,6 +22,8 @@ from backchannel.net.websocket import (
 
 __all__ = [
     "CA_VARIABLES",
+    "LEFT_OUT",
+    "SECRET_GLOBS",
     "BinaryFrame",
     "Clock",
     "Closed",
@@ -39,9 +42,11 @@ __all__ = [
     "find_api_key",
     "find_system_roots",
     "is_loopback",
+    "is_secret",
     "make_tls_context",
     "post",
     "provider_headers",
     "proxy_for",
     "realtime_key",
+    "without_secrets",
 ]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import fnmatch
 import os
 import stat
 from pathlib import Path
@@ -15,13 +14,14 @@ from typing import TYPE_CHECKING, Final
 
 from backchannel.agents.workspace.vocabulary import word_set
 from backchannel.agents.workspace.words import spoken_name, squeezed
+from backchannel.net import is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from backchannel.agents.workspace.steps import Cancelled
 
-__all__ = ["MAX_FILES", "SECRET_GLOBS", "Found", "NotShown", "Tree", "is_secret", "is_test_file"]
+__all__ = ["MAX_FILES", "Found", "NotShown", "Tree", "is_test_file"]
 
 MAX_FILES: Final = 20_000
 """More files are not looked at."""
@@ -32,44 +32,6 @@ _SKIPPED_FOLDERS: Final = word_set(
     "site-packages target dist build .eggs .cache "
     ".gradle .hypothesis htmlcov"
 )
-_SECRET_NAMES: Final = (
-    ".env",
-    ".env.*",
-    "*.env",
-    ".envrc",
-    "*.pem",
-    "*.key",
-    "*.p12",
-    "*.pfx",
-    "*.jks",
-    "*.keystore",
-    "*.kdbx",
-    "id_rsa*",
-    "id_dsa*",
-    "id_ecdsa*",
-    "id_ed25519*",
-    "*.ppk",
-    ".netrc",
-    "_netrc",
-    ".npmrc",
-    ".pypirc",
-    ".pgpass",
-    ".git-credentials",
-    ".htpasswd",
-    "credentials",
-    "credentials.*",
-    "secret.*",
-    "secrets.*",
-    "*.secret",
-    "*.secrets",
-    "service-account*.json",
-    "*.tfvars",
-    "*.tfstate",
-)
-_SECRET_FOLDERS: Final = word_set(".git .ssh .aws .gnupg .kube .docker .azure .secrets secrets")
-SECRET_GLOBS: Final = (*_SECRET_NAMES, *(f"{folder}/**" for folder in sorted(_SECRET_FOLDERS)))
-"""The files that may hold secrets, in the manner of gitignore."""
-_PLAIN_EXAMPLES: Final = (".env.example", ".env.sample", ".env.template", ".env.dist")
 
 
 class NotShown(enum.Enum):
@@ -90,16 +52,6 @@ class Found:
     is_folder: bool
     others: tuple[str, ...] = ()
     """More files of that name."""
-
-
-def is_secret(path: str) -> bool:
-    """Whether a file of this relative path is one that usually holds secrets."""
-    *folders, name = path.lower().split("/")
-    if any(folder in _SECRET_FOLDERS for folder in folders):
-        return True
-    if name in _PLAIN_EXAMPLES:
-        return False
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in _SECRET_NAMES)
 
 
 def is_test_file(path: str) -> bool:
