@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from backchannel.core.reports import Outcome
-from backchannel.core.screen import ApprovalDecision
+from backchannel.core import Outcome, screen
 from backchannel.threads import (
     AgentSaid,
     ApprovalAsked,
@@ -28,7 +27,7 @@ def _ask(approval_id: str, action: str, turn_id: str = "t") -> ApprovalAsked:
 
 
 def _settle(approval_id: str) -> ApprovalSettled:
-    return ApprovalSettled(at_ms=4, approval_id=approval_id, decision=ApprovalDecision.APPROVED)
+    return ApprovalSettled(at_ms=4, approval_id=approval_id, decision=screen.ApprovalDecision.APPROVED)
 
 
 def test_a_task_is_open_until_its_turn_ends() -> None:

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from backchannel.core import screen
-from backchannel.core.reports import (
+from backchannel.core import (
     AgentCommandEnded,
     AgentCommandOutput,
     AgentCommandStarted,
     AgentMessage,
     Outcome,
     Phase,
+    screen,
 )
 from backchannel.threads import (
     AgentSaid,

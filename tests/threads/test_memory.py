@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from backchannel.core.reports import Outcome
+from backchannel.core import Outcome
 from backchannel.errors import LocalProtocolError
 from backchannel.threads import AgentSaid, MemoryThreads, Thread, ThreadStore, TurnBegan, TurnEnded, UserAsked
 

@@ -10,8 +10,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from backchannel.core.reports import Outcome
-from backchannel.core.screen import ApprovalDecision, Speaker
+from backchannel.core import Outcome, screen
 
 __all__ = [
     "AgentSaid",
@@ -110,7 +109,7 @@ class ApprovalSettled(msgspec.Struct, frozen=True, kw_only=True, tag="approval_s
 
     at_ms: int
     approval_id: str
-    decision: ApprovalDecision
+    decision: screen.ApprovalDecision
 
 
 class RanTests(msgspec.Struct, frozen=True, kw_only=True, tag="ran_tests"):
@@ -133,7 +132,7 @@ class Spoken(msgspec.Struct, frozen=True, kw_only=True, tag="spoken"):
     """Somebody said something in it."""
 
     at_ms: int
-    speaker: Speaker
+    speaker: screen.Speaker
     text: str
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from backchannel.core import screen
-from backchannel.core.reports import (
+from backchannel.core import (
     AgentCommandEnded,
     AgentCommandOutput,
     AgentCommandStarted,
     AgentMessage,
     Phase,
+    screen,
 )
 from backchannel.threads.entries import (
     AgentSaid,
