@@ -30,7 +30,7 @@ import msgspec
 
 from backchannel import cli, core, errors
 from backchannel.agents.workspace.requests import ABILITIES
-from backchannel.config import CALLED_BY_REFERENCE, Audio, Provider, Realtime
+from backchannel.config import CALLED_BY_REFERENCE, Audio, Context, Provider, Realtime
 
 # The tables of the single machines are nobody's business but the core's own, and this page's.
 from backchannel.core import approval, effects, events, handoff, link, recording, response, screen
@@ -319,6 +319,11 @@ def realtime_keys() -> str:
     return _table(("key", "value", "default", "meaning", "also, at top level"), rows)
 
 
+def context_keys() -> str:
+    """The keys under `[realtime.context]`."""
+    return _table(("key", "value", "default", "meaning"), [row for _, row in _keys(Context)])
+
+
 def provider_keys() -> str:
     """The keys of a provider."""
     return _table(("key", "value", "default", "meaning"), [row for name, row in _keys(Provider) if name != "id"])
@@ -354,6 +359,8 @@ def _toml_type(kind: _Type) -> str:
             return f"list of {_toml_type(item)}s"
         case msgspec.inspect.DictType(value_type=value):
             return f"table of {_toml_type(value)}s"
+        case msgspec.inspect.StructType():
+            return "table, or one of its levels"
         case msgspec.inspect.IntType(ge=least, le=most):
             return f"integer from {least}" + ("" if most is None else f" to {most}")
         case _:
@@ -364,6 +371,8 @@ def _toml_default(value: object) -> str:
     match value:
         case None | msgspec.NODEFAULT | "":
             return ""
+        case Context(level=level):
+            return f'`"{level}"`'
         case bool():
             return f"`{str(value).lower()}`"
         case int():
@@ -573,7 +582,12 @@ EXAMPLES: Final[tuple[tuple[float, ShownEvent], ...]] = (
 PAGES: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "how-to/run-the-engine.md": {"client-events": client_events, "server-events": server_events},
     "reference/command-line.md": {"commands": commands},
-    "reference/configuration.md": {"realtime": realtime_keys, "provider": provider_keys, "audio": audio_keys},
+    "reference/configuration.md": {
+        "realtime": realtime_keys,
+        "context": context_keys,
+        "provider": provider_keys,
+        "audio": audio_keys,
+    },
     "reference/screen-events.md": {"events": shown_events},
     "reference/recording.md": {
         "example": recorded_example,

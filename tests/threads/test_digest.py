@@ -6,7 +6,6 @@ from backchannel.threads import (
     ApprovalAsked,
     ApprovalSettled,
     Entry,
-    FailedTests,
     OpenTask,
     PastConversation,
     RanTests,
@@ -16,7 +15,7 @@ from backchannel.threads import (
     UserAsked,
     VoiceBegan,
     VoiceEnded,
-    failed_tests,
+    last_tests,
     open_tasks,
     past_conversation,
 )
@@ -59,9 +58,9 @@ def test_a_request_of_no_open_turn_waits_for_nobody() -> None:
 def test_only_the_last_run_of_tests_counts() -> None:
     failed = RanTests(at_ms=1, command="pytest", passed=False, failures=("a",))
     passed = RanTests(at_ms=2, command="pytest", passed=True)
-    assert failed_tests([]) is None
-    assert failed_tests([passed, failed]) == FailedTests(at_ms=1, command="pytest", failures=("a",))
-    assert failed_tests([failed, passed]) is None
+    assert last_tests([]) is None
+    assert last_tests([passed, failed]) == failed
+    assert last_tests([failed, passed, VoiceBegan(at_ms=3)]) == passed
 
 
 def test_the_last_conversation_with_words_is_the_past_one() -> None:

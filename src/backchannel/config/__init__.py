@@ -2,13 +2,24 @@
 
 from backchannel.config.files import config_path
 from backchannel.config.loading import load_config
-from backchannel.config.values import CALLED_BY_REFERENCE, OPENAI, Audio, Config, Provider, Realtime
+from backchannel.config.values import (
+    CALLED_BY_REFERENCE,
+    MIN_CONTEXT_TOKENS,
+    OPENAI,
+    Audio,
+    Config,
+    Context,
+    Provider,
+    Realtime,
+)
 
 __all__ = [
     "CALLED_BY_REFERENCE",
+    "MIN_CONTEXT_TOKENS",
     "OPENAI",
     "Audio",
     "Config",
+    "Context",
     "Provider",
     "Realtime",
     "config_path",

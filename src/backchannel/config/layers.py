@@ -169,6 +169,9 @@ def _in_clean_spelling(table: Table, *, source: str, text: str | None) -> Layer:
         clean["realtime"] = {**realtime, ours: table[name]}
         if ours not in realtime:
             layer.spelled["realtime", ours] = name
+    realtime = clean.get("realtime")
+    if isinstance(realtime, dict) and isinstance(realtime.get("context"), str):
+        clean["realtime"] = {**realtime, "context": {"level": realtime["context"]}}
     return layer
 
 

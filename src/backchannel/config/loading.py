@@ -13,7 +13,16 @@ from msgspec import inspect as types
 
 from backchannel.config.files import config_path
 from backchannel.config.layers import Key, Layer, Table, file_layer, kind_of, option_layer, shown_key
-from backchannel.config.values import CALLED_BY_REFERENCE, MAX_RETRIES, OPENAI, Audio, Config, Provider, Realtime
+from backchannel.config.values import (
+    CALLED_BY_REFERENCE,
+    MAX_RETRIES,
+    OPENAI,
+    Audio,
+    Config,
+    Context,
+    Provider,
+    Realtime,
+)
 from backchannel.errors import ConfigError, UsageError
 from backchannel.wire.realtime import LISTED_VOICES, TOOLS, websocket_url
 
@@ -132,6 +141,9 @@ class _Reading:
             if field.name not in table or field.name in given:
                 continue
             key, value = (*at, field.name), table[field.name]
+            if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+                values[field.name] = self._struct(field.type, key)
+                continue
             try:
                 values[field.name] = msgspec.convert(value, field.type)
             except msgspec.ValidationError:
@@ -189,6 +201,8 @@ def _overlay(below: Table, above: Mapping[str, object]) -> None:
 
 def _is_known(key: Key) -> bool:
     match key:
+        case ("realtime", "context", name):
+            return name in Context.__struct_fields__
         case ("realtime", name):
             return name in Realtime.__struct_fields__
         case ("audio", name):
@@ -201,6 +215,7 @@ def _is_known(key: Key) -> bool:
 
 _KNOWN: Final = (
     *(f"realtime.{name}" for name in Realtime.__struct_fields__),
+    *(f"realtime.context.{name}" for name in Context.__struct_fields__),
     *(f"audio.{name}" for name in Audio.__struct_fields__),
     *CALLED_BY_REFERENCE,
     "model_provider",

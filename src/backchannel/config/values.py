@@ -13,10 +13,22 @@ import msgspec
 from backchannel.errors import ConfigError
 from backchannel.wire.realtime import TOOLS, Mode
 
-__all__ = ["CALLED_BY_REFERENCE", "MAX_RETRIES", "OPENAI", "Audio", "Config", "Provider", "Realtime"]
+__all__ = [
+    "CALLED_BY_REFERENCE",
+    "MAX_RETRIES",
+    "MIN_CONTEXT_TOKENS",
+    "OPENAI",
+    "Audio",
+    "Config",
+    "Context",
+    "Provider",
+    "Realtime",
+]
 
 MAX_RETRIES: Final = 100
 """More are counted as this many."""
+MIN_CONTEXT_TOKENS: Final = 500
+"""What a session is told at its start has at least so much room."""
 
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -27,6 +39,36 @@ class _Discreet(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         given = ", ".join(name for name in self.__struct_fields__ if getattr(self, name))
         return f"{type(self).__name__}({given})"
+
+
+class Context(_Discreet, frozen=True, kw_only=True):
+    """What the voice is told when a session starts."""
+
+    level: Literal["full", "reference"] = "full"
+    """`reference`: only the current thread, recent work of our own and the map, as Codex does it."""
+    previous_conversation: bool = True
+    """How the last conversation in this thread ended, and what was done since."""
+    current_thread: bool = True
+    """The latest turns of the thread."""
+    open_work: bool = True
+    """Tasks that run or wait for permission, and the tests that failed last."""
+    repository_state: bool = True
+    """The branch, and the names of changed files."""
+    recent_work: bool = True
+    """What was asked lately, by project."""
+    codex_sessions: bool = True
+    """Whether that includes the sessions that Codex has written down."""
+    claude_code_sessions: bool = True
+    """Whether that includes the sessions that Claude Code has written down."""
+    workspace_map: bool = True
+    """The names of files and folders, two levels deep, here, in the repository and in your home."""
+    guidance: bool = True
+    """Headings and first lines of the project's `AGENTS.md` and `CLAUDE.md`."""
+    deadline_ms: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 150
+    """How long a session waits for all this, in milliseconds; what is not ready by then is left out."""
+    budget: Annotated[int, msgspec.Meta(ge=MIN_CONTEXT_TOKENS)] | None = None
+    """How long it may be, in estimated tokens; when it is left out, each part has its own bound and the whole about
+    7300."""
 
 
 class Realtime(_Discreet, frozen=True, kw_only=True):
@@ -81,8 +123,8 @@ class Realtime(_Discreet, frozen=True, kw_only=True):
     """Whether harmless errors of the server are only shown, or every one ends the conversation."""
     speech: Literal["silent", "results", "milestones", "chatty", "immediate"] = "milestones"
     """Of what the voice speaks unasked; `immediate`: of everything, without waiting for quiet."""
-    context: Literal["full", "reference"] = "full"
-    """How much is gathered for the voice when a session starts."""
+    context: Context = Context()
+    """What the voice is told when a session starts: `[realtime.context]`, or just a `level`."""
     quiet_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 700
     """How long nobody has spoken before the voice speaks unasked, in milliseconds."""
 

@@ -1,10 +1,9 @@
 """What is remembered of the work: threads, what was said and done in them, and where it is kept."""
 
 from backchannel.threads.digest import (
-    FailedTests,
     OpenTask,
     PastConversation,
-    failed_tests,
+    last_tests,
     open_tasks,
     past_conversation,
 )
@@ -15,6 +14,7 @@ from backchannel.threads.entries import (
     Entry,
     PeerSaid,
     RanTests,
+    Source,
     Spoken,
     Thread,
     TurnBegan,
@@ -32,13 +32,13 @@ __all__ = [
     "ApprovalAsked",
     "ApprovalSettled",
     "Entry",
-    "FailedTests",
     "Journal",
     "MemoryThreads",
     "OpenTask",
     "PastConversation",
     "PeerSaid",
     "RanTests",
+    "Source",
     "Spoken",
     "Thread",
     "ThreadStore",
@@ -47,7 +47,7 @@ __all__ = [
     "UserAsked",
     "VoiceBegan",
     "VoiceEnded",
-    "failed_tests",
+    "last_tests",
     "open_tasks",
     "past_conversation",
 ]

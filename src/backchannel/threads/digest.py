@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from backchannel.threads.entries import Entry
 
-__all__ = ["FailedTests", "OpenTask", "PastConversation", "failed_tests", "open_tasks", "past_conversation"]
+__all__ = ["OpenTask", "PastConversation", "last_tests", "open_tasks", "past_conversation"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,15 +35,6 @@ class OpenTask:
     began_at_ms: int
     waits_for: str | None = None
     """What the agent wants to do and has not been allowed yet, as one could say it after "May I"."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class FailedTests:
-    """A run of tests that failed."""
-
-    at_ms: int
-    command: str
-    failures: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +71,9 @@ def open_tasks(entries: Sequence[Entry]) -> tuple[OpenTask, ...]:
     return tuple(tasks.values())
 
 
-def failed_tests(entries: Sequence[Entry]) -> FailedTests | None:
-    """The last run of tests, if it failed."""
-    last = next((entry for entry in reversed(entries) if isinstance(entry, RanTests)), None)
-    if last is None or last.passed:
-        return None
-    return FailedTests(at_ms=last.at_ms, command=last.command, failures=last.failures)
+def last_tests(entries: Sequence[Entry]) -> RanTests | None:
+    """The last run of tests; None where there was none."""
+    return next((entry for entry in reversed(entries) if isinstance(entry, RanTests)), None)
 
 
 def past_conversation(entries: Sequence[Entry]) -> PastConversation | None:

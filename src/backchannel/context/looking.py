@@ -1,0 +1,177 @@
+"""What is looked at for a session, each by a scan of its own, and how far each has come when somebody asks.
+
+A scan finds the repository around its folder for itself: that is quick, and so none has to wait for another.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from backchannel.context import scans, sections
+from backchannel.context.sections import Standing
+from backchannel.threads import last_tests, open_tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from backchannel.net import Clock
+    from backchannel.threads import Entry, Thread, ThreadStore
+
+__all__ = [
+    "Kinds",
+    "Look",
+    "OpenWork",
+    "entries",
+    "guidance",
+    "look_at",
+    "open_work",
+    "project_tree",
+    "recent",
+    "sessions",
+    "state",
+]
+
+_T = TypeVar("_T")
+
+_MAX_ENTRIES: Final = 400
+"""So many of a thread's last entries are read."""
+_MAX_ENTRIES_ELSEWHERE: Final = 100
+"""And so many of each other thread whose work is not done."""
+_MAX_THREADS_FOR_TESTS: Final = 8
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OpenWork:
+    """What is not done."""
+
+    working: tuple[sections.Working, ...]
+    tests: sections.SeenTests | None
+
+
+class Kinds:
+    """The scans of a process, each kind for itself."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.projects: scans.Scans[scans.Project | None] = scans.Scans("repository", clock)
+        self.trees: scans.Scans[sections.Tree] = scans.Scans("tree", clock)
+        self.project_trees: scans.Scans[sections.Tree] = scans.Scans("repository tree", clock)
+        self.states: scans.Scans[sections.RepositoryState | None] = scans.Scans("changes", clock)
+        self.guidance: scans.Scans[tuple[sections.GuidanceFile, ...]] = scans.Scans("guidance", clock)
+        # What is read from our own store is always read anew.
+        self.entries: scans.Scans[tuple[Entry, ...]] = scans.Scans("thread", clock, keep_s=0)
+        self.recent: scans.Scans[tuple[sections.RecentThread, ...]] = scans.Scans("recent work", clock, keep_s=0)
+        self.open_work: scans.Scans[OpenWork] = scans.Scans("open work", clock, keep_s=0)
+        self.sessions: scans.Scans[tuple[sections.RecentThread, ...]] = scans.Scans("sessions", clock)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Look(Generic[_T]):
+    """How far a scan has come when it is asked."""
+
+    standing: Standing
+    """Empty where nobody looked, or there was nothing."""
+    value: _T | None = None
+    took_ms: float = 0.0
+    at: float = 0.0
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether somebody looked and nothing is known."""
+        return self.standing in (Standing.LATE, Standing.FAILED)
+
+
+def look_at(scan: scans.Scan[_T] | None, earlier: scans.Found[_T] | None = None) -> Look[_T]:
+    """What a scan has found, or else what was found earlier."""
+    found = None if scan is None else scan.found or earlier
+    if scan is None:
+        return Look(standing=Standing.EMPTY)
+    if found is None:
+        return Look(standing=Standing.LATE)
+    took_ms = found.took_s * 1000
+    if found.failure is not None:
+        return Look(standing=Standing.FAILED, took_ms=took_ms)
+    standing = Standing.EMPTY if found.value is None else Standing.TOLD
+    return Look(standing=standing, value=found.value, took_ms=took_ms, at=found.at)
+
+
+# What the scans do. Each finds the repository for itself: that is quick, and none has to wait for another.
+
+
+def project_tree(folder: str, stop: scans.Stop) -> sections.Tree:
+    """What lies at the root of the repository around a folder; nothing where that is the folder itself."""
+    project = scans.find_project(folder)
+    if project is None or project.root == os.path.realpath(folder):
+        return ()
+    return scans.look_into(project.root, stop)
+
+
+def state(folder: str, env: Mapping[str, str], stop: scans.Stop) -> sections.RepositoryState | None:
+    """How the repository around a folder stands; None where there is none."""
+    project = scans.find_project(folder)
+    return None if project is None else scans.read_state(project, env, stop)
+
+
+def guidance(folder: str, stop: scans.Stop) -> tuple[sections.GuidanceFile, ...]:
+    """What the project around a folder tells agents."""
+    project = scans.find_project(folder)
+    return scans.read_guidance(folder, None if project is None else project.checkout, stop)
+
+
+def sessions(logs: scans.SessionLogs, stop: scans.Stop) -> tuple[sections.RecentThread, ...]:
+    """The newest sessions of another agent."""
+    return _with_projects(logs.newest(stop))
+
+
+def recent(store: ThreadStore) -> tuple[sections.RecentThread, ...]:
+    """Our own newest threads."""
+    return _with_projects(store.recent(sections.MAX_THREADS))
+
+
+def entries(store: ThreadStore, thread_id: str) -> tuple[Entry, ...]:
+    """The end of a thread."""
+    return store.entries(thread_id, newest=_MAX_ENTRIES)
+
+
+def open_work(store: ThreadStore, folder: str, stop: scans.Stop) -> OpenWork:
+    """What is not done: first in the project around a folder, then elsewhere."""
+    here = _group_of(folder)
+    working: list[sections.Working] = []
+    for thread in store.working():
+        stop.check()
+        tasks = open_tasks(store.entries(thread.thread_id, newest=_MAX_ENTRIES_ELSEWHERE))
+        working += [sections.Working(thread_id=thread.thread_id, cwd=thread.cwd, task=task) for task in tasks]
+    working.sort(key=lambda each: _group_of(each.cwd) != here)
+    return OpenWork(working=tuple(working), tests=_failed_tests(store, here, stop))
+
+
+def _failed_tests(store: ThreadStore, here: str, stop: scans.Stop) -> sections.SeenTests | None:
+    """The last run of tests in a project, if it failed."""
+    threads = [thread for thread in store.recent(sections.MAX_THREADS) if _group_of(thread.cwd) == here]
+    runs = []
+    for thread in threads[:_MAX_THREADS_FOR_TESTS]:
+        stop.check()
+        run = last_tests(store.entries(thread.thread_id, newest=_MAX_ENTRIES_ELSEWHERE))
+        if run is not None:
+            runs.append((run, thread))
+    if not runs:
+        return None
+    run, thread = max(runs, key=lambda each: each[0].at_ms)
+    return None if run.passed else sections.SeenTests(thread_id=thread.thread_id, cwd=thread.cwd, tests=run)
+
+
+def _with_projects(threads: Iterable[Thread]) -> tuple[sections.RecentThread, ...]:
+    roots: dict[str, str | None] = {}
+    found = []
+    for thread in threads:
+        if thread.cwd not in roots:
+            project = scans.find_project(thread.cwd)
+            roots[thread.cwd] = None if project is None else project.root
+        found.append(sections.RecentThread(thread=thread, project=roots[thread.cwd]))
+    return tuple(found)
+
+
+def _group_of(folder: str) -> str:
+    project = scans.find_project(folder)
+    return folder if project is None else project.root

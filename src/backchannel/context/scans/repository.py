@@ -1,0 +1,207 @@
+"""The repository around a folder: where it is, which branch it is on, what git says of it.
+
+Finding it takes no git and no process; only what has changed is asked of git, which is told to take no locks, to start
+no monitor and to ask nothing.
+
+Source: realtime.md 9.4 for the root of linked worktrees.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+from typing import TYPE_CHECKING, Final
+
+from backchannel.context.sections import ChangedFile, RepositoryState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from backchannel.context.scans.running import Stop
+
+__all__ = ["Project", "branch_of", "find_project", "parse_status", "read_state"]
+
+_MAX_POINTER: Final = 4096
+_POLL_S: Final = 0.2
+_OPERATIONS: Final = {
+    "rebase-merge": "a rebase",
+    "rebase-apply": "a rebase",
+    "MERGE_HEAD": "a merge",
+    "CHERRY_PICK_HEAD": "a cherry-pick",
+    "REVERT_HEAD": "a revert",
+    "BISECT_LOG": "a bisection",
+}
+_STATUS: Final = (
+    "git",
+    "--no-pager",
+    "--no-optional-locks",
+    "-c",
+    "core.fsmonitor=false",
+    "status",
+    "--porcelain=v2",
+    "--branch",
+    "--untracked-files=normal",
+    # Its own submodules are not looked into: that would run by their configuration.
+    "--ignore-submodules=dirty",
+    "-z",
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A repository's checkout."""
+
+    root: str
+    """What its threads are listed under: of a linked worktree, the main checkout's."""
+    checkout: str
+    """The top folder of the files here."""
+    git_folder: str
+    """Where git keeps what it knows of this checkout."""
+
+
+def find_project(folder: str) -> Project | None:
+    """The repository around a folder; None where there is none. It reads a few small files at most."""
+    here = os.path.abspath(folder)
+    while True:
+        entry = os.path.join(here, ".git")
+        if os.path.isdir(entry):
+            root = os.path.realpath(here)
+            return Project(root=root, checkout=root, git_folder=os.path.join(root, ".git"))
+        if os.path.isfile(entry):
+            return _linked(os.path.realpath(here), entry)
+        above = os.path.dirname(here)
+        if above == here:
+            return None
+        here = above
+
+
+def branch_of(project: Project) -> str | None:
+    """The branch that is checked out; None where there is none, or it cannot be read."""
+    head = _small_text(os.path.join(project.git_folder, "HEAD"))
+    name = head.removeprefix("ref: refs/heads/")
+    return name if name != head and name else None
+
+
+def read_state(project: Project, env: Mapping[str, str], stop: Stop) -> RepositoryState:
+    """How the repository stands.
+
+    Raises:
+        GaveUp: Git took too long; it was ended.
+        OSError: Git could not be asked.
+    """
+    try:
+        printed = _run(project.checkout, env, stop)
+    except FileNotFoundError:
+        return RepositoryState(branch=branch_of(project), operation=_operation(project), files=None)
+    return dataclasses.replace(parse_status(os.fsdecode(printed)), operation=_operation(project))
+
+
+def parse_status(printed: str) -> RepositoryState:
+    """What `git status --porcelain=v2 --branch -z` printed."""
+    state = RepositoryState()
+    files: list[ChangedFile] = []
+    records = iter(printed.split("\0"))
+    for record in records:
+        kind, _, rest = record.partition(" ")
+        match kind:
+            case "#":
+                state = _with_header(state, rest)
+            case "1":
+                files += _changed(rest, n_fields=8)
+            case "2":
+                files += _changed(rest, n_fields=9)
+                # The name that it had.
+                next(records, None)
+            case "u":
+                files.append(ChangedFile(path=rest.split(" ", 9)[-1], kind="conflict"))
+            case "?":
+                files.append(ChangedFile(path=rest, kind="new"))
+            case _:
+                pass
+    return dataclasses.replace(state, files=tuple(files))
+
+
+def _with_header(state: RepositoryState, header: str) -> RepositoryState:
+    name, _, value = header.partition(" ")
+    match name:
+        case "branch.oid" if value != "(initial)":
+            return dataclasses.replace(state, commit=value)
+        case "branch.head" if value != "(detached)":
+            return dataclasses.replace(state, branch=value)
+        case "branch.upstream":
+            return dataclasses.replace(state, upstream=value)
+        case "branch.ab":
+            ahead, _, behind = value.partition(" ")
+            return dataclasses.replace(state, ahead=abs(int(ahead)), behind=abs(int(behind)))
+        case _:
+            return state
+
+
+def _changed(rest: str, *, n_fields: int) -> Iterator[ChangedFile]:
+    states, path = rest[:2], rest.split(" ", n_fields - 1)[-1]
+    # One of which a part only is staged is not staged.
+    yield ChangedFile(path=path, kind="staged" if states[1] == "." else "changed")
+
+
+def _linked(checkout: str, entry: str) -> Project:
+    """A checkout whose `.git` is a file that points elsewhere: a linked worktree's, or a submodule's."""
+    pointer = _small_text(entry)
+    target = pointer.removeprefix("gitdir:").strip()
+    git_folder = os.path.realpath(os.path.join(checkout, target)) if target != pointer and target else entry
+    own = Project(root=checkout, checkout=checkout, git_folder=git_folder)
+    worktrees, _ = os.path.split(git_folder)
+    common = os.path.dirname(worktrees)
+    if os.path.basename(worktrees) != "worktrees" or os.path.basename(common) != ".git":
+        return own
+    # Both have to point at each other, or anybody's file could claim to belong to a repository.
+    points_back = _small_text(os.path.join(git_folder, "gitdir"))
+    if os.path.realpath(points_back) != os.path.realpath(entry):
+        return own
+    return dataclasses.replace(own, root=os.path.dirname(common))
+
+
+def _small_text(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return os.fsdecode(file.read(_MAX_POINTER)).strip("\r\n")
+    except OSError:
+        return ""
+
+
+def _operation(project: Project) -> str | None:
+    for name, told in _OPERATIONS.items():
+        if os.path.lexists(os.path.join(project.git_folder, name)):
+            return told
+    return None
+
+
+def _run(folder: str, env: Mapping[str, str], stop: Stop) -> bytes:
+    """What git printed.
+
+    Raises:
+        GaveUp: It took too long.
+        OSError: It could not be started, or failed.
+    """
+    # Variables of a git that runs around us would lead it to another repository.
+    clean = {name: value for name, value in env.items() if not name.startswith("GIT_")}
+    with subprocess.Popen(
+        _STATUS,
+        cwd=folder,
+        env={**clean, "LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        while True:
+            try:
+                printed, _ = process.communicate(timeout=_POLL_S)
+            except subprocess.TimeoutExpired:
+                if stop.left_s() <= 0:
+                    process.kill()
+                    stop.check()
+            else:
+                break
+    if process.returncode:
+        raise OSError(0, f"git status ended with status {process.returncode}")
+    return printed
