@@ -40,7 +40,7 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 # No test reads the configuration of whoever runs it; the file inside a file does not exist.
-os.environ["BACKCHANNEL_HOME"] = os.environ["CODEX_HOME"] = os.devnull
+os.environ["BACKCHANNEL_HOME"] = os.environ["CODEX_HOME"] = os.environ["CLAUDE_CONFIG_DIR"] = os.devnull
 
 _GRACE_S = 1.0
 _WATCH = LogWatch()

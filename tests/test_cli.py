@@ -255,7 +255,9 @@ async def test_the_configuration_is_read_and_options_win(project: Path, tmp_path
     assert "did you mean realtime.voice?" in ended.out
     assert server.handshakes[0].query == (("model", "c"),)
     assert connection.received[0].field("session.audio.output.voice") == "cedar"
-    assert connection.received[0].field("session.instructions") == "Be kind."
+    instructions = str(connection.received[0].field("session.instructions"))
+    assert instructions.startswith("Be kind.\n\n<startup_context>\nStartup context from Backchannel.\n")
+    assert f"Current working directory: {project}\n" in instructions
 
 
 def test_a_configuration_that_cannot_be_used_is_status_2_and_one_line(

@@ -109,12 +109,8 @@ def talk(
     steps = tuple(parse_step(text) for text in say)
     if wav is not None:
         steps = (Step(sound=wav), *steps)
-    try:
-        folder = (cwd or Path()).absolute()
-    except FileNotFoundError as exc:
-        raise UsageError("the folder you are in does not exist any more; go to another one") from exc
     options = TalkOptions(
-        cwd=folder,
+        cwd=_folder(cwd),
         config=load_config(os.environ, overrides=overrides),
         realtime=realtime,
         agent=agent,
@@ -149,6 +145,42 @@ def engine(listen: str) -> int:
     if not host or not port.isdecimal() or int(port) > 65535:
         raise UsageError(f"expected an address and a port such as 127.0.0.1:8765, got {listen!r}")
     return _run(lambda: serve(host=host.strip("[]"), port=int(port), env=dict(os.environ), tell=click.echo))
+
+
+@commands.command()
+@click.option("--cwd", type=click.Path(path_type=Path), metavar="DIR", help="Where to look.  [default: here]")
+@click.option("--budget", type=click.IntRange(min=500), metavar="N", help="How long it may be, in estimated tokens.")
+@click.option("--explain", is_flag=True, help="Say of each line where it comes from.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "-c",
+    "--config",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Configure this for once, such as realtime.context.guidance=false. May be given many times.",
+)
+def context(cwd: Path | None, *, budget: int | None, explain: bool, as_json: bool, overrides: tuple[str, ...]) -> int:
+    """Show what a session that starts here would be told of your work.
+
+    The text goes to standard output; how long each part is and took goes to standard error.
+    """
+    import os
+
+    from backchannel.config import find_home, load_config
+    from backchannel.net import SystemClock
+    from backchannel.tui import ContextOptions, show_context
+
+    if budget is not None:
+        overrides = (*overrides, f"realtime.context.budget={budget}")
+    options = ContextOptions(
+        cwd=_folder(cwd), config=load_config(os.environ, overrides=overrides), explain=explain, as_json=as_json
+    )
+    env = dict(os.environ)
+    home = find_home(env)
+    return _run(
+        lambda: show_context(options, env=env, home=home, clock=SystemClock(), out=sys.stdout, remarks=sys.stderr)
+    )
 
 
 @commands.command()
@@ -191,6 +223,13 @@ def replay(file: Path, *, check: bool, speed: float | None, as_json: bool) -> in
         return EXIT_INTERRUPTED
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _folder(cwd: Path | None) -> Path:
+    try:
+        return (cwd or Path()).absolute()
+    except FileNotFoundError as exc:
+        raise UsageError("the folder you are in does not exist any more; go to another one") from exc
 
 
 def _run(start: Callable[[], Coroutine[object, object, int]]) -> int:

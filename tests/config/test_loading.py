@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from backchannel.config import CALLED_BY_REFERENCE, OPENAI, Audio, Config, Provider, Realtime, load_config
+from backchannel.config import (
+    CALLED_BY_REFERENCE,
+    OPENAI,
+    Audio,
+    Config,
+    Context,
+    Provider,
+    Realtime,
+    load_config,
+)
 from backchannel.errors import ConfigError, UsageError
 from backchannel.wire.realtime import TOOLS, Mode
 
@@ -63,7 +72,7 @@ EVERY_KEY: dict[str, tuple[str, object]] = {
     "approval_expires_s": ("5", 5),
     "errors": ('"fatal"', "fatal"),
     "speech": ('"chatty"', "chatty"),
-    "context": ('"reference"', "reference"),
+    "context": ('"reference"', Context(level="reference")),
     "quiet_ms": ("0", 0),
 }
 
@@ -92,6 +101,63 @@ def test_an_option_wins_over_the_file(name: str, tmp_path: Path) -> None:
     config = load(tmp_path, f"[realtime]\n{other}\n", f"realtime.{name}={written}")
 
     assert config.realtime == msgspec.structs.replace(before.realtime, **{name: value})
+
+
+EVERY_CONTEXT_KEY: dict[str, tuple[str, object]] = {
+    "level": ('"reference"', "reference"),
+    "previous_conversation": ("false", False),
+    "current_thread": ("false", False),
+    "open_work": ("false", False),
+    "repository_state": ("false", False),
+    "recent_work": ("false", False),
+    "codex_sessions": ("false", False),
+    "claude_code_sessions": ("false", False),
+    "workspace_map": ("false", False),
+    "guidance": ("false", False),
+    "deadline_ms": ("20", 20),
+    "budget": ("900", 900),
+}
+
+
+def test_the_example_has_every_key_of_the_context() -> None:
+    assert list(EVERY_CONTEXT_KEY) == list(Context.__struct_fields__)
+
+
+@pytest.mark.parametrize("name", EVERY_CONTEXT_KEY)
+def test_a_key_of_the_context_changes_its_value_and_no_other(name: str, tmp_path: Path) -> None:
+    written, value = EVERY_CONTEXT_KEY[name]
+    expected = Realtime(context=msgspec.structs.replace(Context(), **{name: value}))
+
+    assert load(tmp_path, f"[realtime.context]\n{name} = {written}\n").realtime == expected
+    assert load(tmp_path, "", f"realtime.context.{name}={written}").realtime == expected
+
+
+def test_a_level_and_the_keys_beside_it_add_up(tmp_path: Path) -> None:
+    table = "[realtime.context]\nguidance = false\n"
+
+    assert load(tmp_path, table, "realtime.context=reference").realtime.context == Context(
+        level="reference", guidance=False
+    )
+    assert load(tmp_path, "[realtime]\ncontext = 'reference'\n", "realtime.context.level=full").realtime == Realtime()
+
+
+def test_what_is_wrong_in_the_context_is_named(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "[realtime]\ncontext = 'all'\n") == (
+        'HOME/config.toml, line 2: realtime.context.level: expected one of "full", "reference", got "all"'
+    )
+    assert refusal(tmp_path, "[realtime.context]\nbudget = 10\n") == (
+        "HOME/config.toml, line 2: realtime.context.budget: expected a whole number from 500, got 10"
+    )
+    assert refusal(tmp_path, "[realtime]\ncontext = 1\n") == (
+        "HOME/config.toml, line 2: realtime.context: expected a table, got a number"
+    )
+    notices = load(tmp_path, "[realtime.context]\nguidence = false\n").notices
+    assert notices == (
+        (
+            f"{tmp_path}/config.toml: nothing reads the key realtime.context.guidence; did you mean"
+            " realtime.context.guidance?"
+        ),
+    )
 
 
 @pytest.mark.parametrize("spelling", CALLED_BY_REFERENCE)

@@ -274,7 +274,9 @@ async def test_a_screen_that_goes_away_ends_the_conversation_properly(project: P
 
 
 async def test_what_is_configured_holds_where_nothing_is_asked_for(project: Path) -> None:
-    realtime = Realtime(voice="cedar", model="gpt-x", prompt="Be kind.", tools=("background_agent",), base_url=None)
+    realtime = Realtime(
+        voice="cedar", model="gpt-x", prompt="Be kind.", startup_context="It rained.", tools=("background_agent",)
+    )
     shown = Shown()
     async with ScriptedServer(polite) as server, ScriptedServer() as other:
         provider = Provider(
@@ -293,7 +295,7 @@ async def test_what_is_configured_holds_where_nothing_is_asked_for(project: Path
     assert handshake.headers["x-team"] == "a"
     update = connection.received[0]
     assert update.field("session.audio.output.voice") == "cedar"
-    assert update.field("session.instructions") == "Be kind."
+    assert update.field("session.instructions") == "Be kind.\n\nIt rained."
     assert [tool["name"] for tool in cast("list[dict[str, object]]", update.field("session.tools"))] == [
         "background_agent"
     ]

@@ -1,6 +1,6 @@
 """One typed configuration, from a file and from what a command was given. Others get values, nobody a file."""
 
-from backchannel.config.files import config_path
+from backchannel.config.files import config_path, find_home
 from backchannel.config.loading import load_config
 from backchannel.config.values import (
     CALLED_BY_REFERENCE,
@@ -23,5 +23,6 @@ __all__ = [
     "Provider",
     "Realtime",
     "config_path",
+    "find_home",
     "load_config",
 ]

@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FILE_NAME", "config_path"]
+__all__ = ["FILE_NAME", "config_path", "find_home"]
 
 FILE_NAME: Final = "config.toml"
 _OURS: Final = "backchannel"
+
+
+def find_home(env: Mapping[str, str]) -> Path | None:
+    """The user's home; None where there is none. A folder that somebody happens to be in is no home."""
+    try:
+        home = Path(env.get("HOME") or Path.home())
+    except RuntimeError:
+        return None
+    return home if home.is_absolute() else None
 
 
 def config_path(env: Mapping[str, str], *, platform: str, user_home: Path) -> Path | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 from msgspec import inspect as types
 
-from backchannel.config.files import config_path
+from backchannel.config.files import config_path, find_home
 from backchannel.config.layers import Key, Layer, Table, file_layer, kind_of, option_layer, shown_key
 from backchannel.config.values import (
     CALLED_BY_REFERENCE,
@@ -51,7 +51,7 @@ def load_config(
     Raises:
         ConfigError: It cannot be used; says where, what was expected and what came.
     """
-    path = _path(env, user_home or _home(env))
+    path = _path(env, user_home or find_home(env) or Path(os.devnull))
     layers = [] if path is None else [file_layer(_text(path), source=str(path))]
     layers.append(option_layer(overrides))
     return _Reading(layers, source=None if path is None else str(path)).config(strict=strict)
@@ -62,15 +62,6 @@ def _path(env: Mapping[str, str], user_home: Path) -> Path | None:
         return config_path(env, platform=sys.platform, user_home=user_home)
     except OSError as exc:
         raise _unreadable(str(exc.filename), exc) from exc
-
-
-def _home(env: Mapping[str, str]) -> Path:
-    try:
-        home = Path(env.get("HOME") or Path.home())
-    except RuntimeError:
-        home = Path()
-    # Without a home there is nowhere to look; a folder that somebody happens to be in is no home.
-    return home if home.is_absolute() else Path(os.devnull)
 
 
 def _text(path: Path) -> str:

@@ -1,16 +1,15 @@
-"""What is looked at for a session, each by a scan of its own, and how far each has come when somebody asks.
+"""What is looked at for a session, each by a scan of its own.
 
 A scan finds the repository around its folder for itself: that is quick, and so none has to wait for another.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from backchannel.context import scans, sections
-from backchannel.context.sections import Standing
+from backchannel.context.parts import OpenWork
 from backchannel.threads import last_tests, open_tasks
 
 if TYPE_CHECKING:
@@ -21,11 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Kinds",
-    "Look",
-    "OpenWork",
     "entries",
     "guidance",
-    "look_at",
     "open_work",
     "project_tree",
     "recent",
@@ -33,21 +29,11 @@ __all__ = [
     "state",
 ]
 
-_T = TypeVar("_T")
-
 _MAX_ENTRIES: Final = 400
 """So many of a thread's last entries are read."""
 _MAX_ENTRIES_ELSEWHERE: Final = 100
 """And so many of each other thread whose work is not done."""
 _MAX_THREADS_FOR_TESTS: Final = 8
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class OpenWork:
-    """What is not done."""
-
-    working: tuple[sections.Working, ...]
-    tests: sections.SeenTests | None
 
 
 class Kinds:
@@ -64,39 +50,6 @@ class Kinds:
         self.recent: scans.Scans[tuple[sections.RecentThread, ...]] = scans.Scans("recent work", clock, keep_s=0)
         self.open_work: scans.Scans[OpenWork] = scans.Scans("open work", clock, keep_s=0)
         self.sessions: scans.Scans[tuple[sections.RecentThread, ...]] = scans.Scans("sessions", clock)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Look(Generic[_T]):
-    """How far a scan has come when it is asked."""
-
-    standing: Standing
-    """Empty where nobody looked, or there was nothing."""
-    value: _T | None = None
-    took_ms: float = 0.0
-    at: float = 0.0
-
-    @property
-    def is_missing(self) -> bool:
-        """Whether somebody looked and nothing is known."""
-        return self.standing in (Standing.LATE, Standing.FAILED)
-
-
-def look_at(scan: scans.Scan[_T] | None, earlier: scans.Found[_T] | None = None) -> Look[_T]:
-    """What a scan has found, or else what was found earlier."""
-    found = None if scan is None else scan.found or earlier
-    if scan is None:
-        return Look(standing=Standing.EMPTY)
-    if found is None:
-        return Look(standing=Standing.LATE)
-    took_ms = found.took_s * 1000
-    if found.failure is not None:
-        return Look(standing=Standing.FAILED, took_ms=took_ms)
-    standing = Standing.EMPTY if found.value is None else Standing.TOLD
-    return Look(standing=standing, value=found.value, took_ms=took_ms, at=found.at)
-
-
-# What the scans do. Each finds the repository for itself: that is quick, and none has to wait for another.
 
 
 def project_tree(folder: str, stop: scans.Stop) -> sections.Tree:

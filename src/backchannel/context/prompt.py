@@ -7,21 +7,55 @@ from __future__ import annotations
 
 import getpass
 import importlib.resources
-from typing import Final
+import re
+from typing import TYPE_CHECKING, Final
+
+from backchannel.wire.realtime import TOOLS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 __all__ = ["default_prompt", "user_first_name"]
 
-_PLACEHOLDER: Final = "{{ user_first_name }}"
+_NAME: Final = "{{ user_first_name }}"
+_LANGUAGE: Final = "{{ language }}"
+_ANY_LANGUAGE: Final = "English, unless you know better"
+_POINT: Final = re.compile(r"^(?=- |\n)", re.MULTILINE)
+_PLACEHOLDER: Final = re.compile(f"{re.escape(_NAME)}|{re.escape(_LANGUAGE)}")
 _NOBODY: Final = "there"
 _NAME_DISPLAY: Final = 3
 """How Windows numbers the name of an account that is shown to people."""
 _MAX_NAME: Final = 256
 
 
-def default_prompt(first_name: str) -> str:
-    """The instructions for a user of this name."""
+def default_prompt(first_name: str, *, language: str | None = None, tools: Collection[str] = tuple(TOOLS)) -> str:
+    """The instructions for a user of this name.
+
+    Args:
+        first_name: What the user is called.
+        language: In what to speak before the user has been heard, by its English name; None where nobody knows.
+        tools: What the voice may call; what would send it to others is left out.
+    """
     template = importlib.resources.files("backchannel.context").joinpath("prompt.md").read_text(encoding="utf-8")
-    return template.rstrip().replace(_PLACEHOLDER, first_name)
+    values = {_NAME: first_name, _LANGUAGE: language or _ANY_LANGUAGE}
+    text = _without_tools(template.rstrip(), [name for name in TOOLS if name not in tools])
+    return _PLACEHOLDER.sub(lambda found: values[found[0]], text)
+
+
+def _without_tools(text: str, names: Collection[str]) -> str:
+    """The text without the sentences that name one of these tools, and without points that have no other."""
+    if not names:
+        return text
+    named = "|".join(map(re.escape, names))
+    sentence = re.compile(rf"(?:(?<=\. )|(?<=\.\n  )|(?<=^- ))[^.]*`(?:{named})`[^.]*\.(?:\s+|$)")
+    kept = []
+    for point in _POINT.split(text):
+        shorter = sentence.sub("", point)
+        if shorter == point:
+            kept.append(point)
+        elif shorter.strip() != "-":
+            kept.append(f"{shorter.rstrip()}\n")
+    return "".join(kept)
 
 
 def user_first_name() -> str:

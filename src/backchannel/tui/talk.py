@@ -16,8 +16,15 @@ import msgspec
 
 from backchannel.agents import make_agent
 from backchannel.audio import Tape, VirtualSoundCard, read_wav, without_trailing_silence
-from backchannel.config import Config
-from backchannel.context import StartRequest, default_prompt, resolve_session, user_first_name
+from backchannel.config import Config, find_home
+from backchannel.context import (
+    Gatherer,
+    StartRequest,
+    default_prompt,
+    resolve_session,
+    user_first_name,
+    user_language,
+)
 from backchannel.core import screen
 from backchannel.engine import Engine, EngineOptions, TextToSpeech, find_speaker
 from backchannel.errors import BackchannelError, ConnectionLost, SpeechError, UsageError
@@ -41,7 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
-    from backchannel.context import ResolvedSession
+    from backchannel.context import Gathering, ResolvedSession
     from backchannel.net import Clock
     from backchannel.runtime import Backend
     from backchannel.tui.lines import Screen
@@ -110,7 +117,7 @@ class TalkOptions:
         """Whether it is that of the local engine."""
         return isinstance(self.backend, LocalEngine)
 
-    def session(self, *, prompt: str) -> ResolvedSession:
+    def session(self, *, prompt: str, startup_context: str = "") -> ResolvedSession:
         """What the realtime session is going to be."""
         request = StartRequest(
             # What is configured is the dialect of another server.
@@ -119,7 +126,7 @@ class TalkOptions:
             voice=self.voice,
             modality=Modality.TEXT if self.text_only else Modality.AUDIO,
         )
-        return resolve_session(self.config, request, default_prompt=prompt)
+        return resolve_session(self.config, request, default_prompt=prompt, startup_context=startup_context)
 
 
 async def talk(options: TalkOptions, *, shown_on: Screen, env: Mapping[str, str], clock: Clock) -> int:
@@ -167,6 +174,9 @@ class _Talk:
     async def _prepare(self, stack: contextlib.AsyncExitStack) -> None:
         for notice in self._options.config.notices:
             self._notice(notice)
+        # It looks around while everything else gets ready.
+        gatherer = Gatherer(env=self._env, home=find_home(self._env), clock=self._clock)
+        gathering = gatherer.begin(str(self._options.cwd), options=self._options.config.realtime.context)
         # The agent is named and the sounds are read before anything is started, so that a slip costs no time.
         agent = await asyncio.to_thread(make_agent, self._options.agent, cwd=self._options.cwd, env=self._env)
         stack.push_async_callback(agent.close)
@@ -182,7 +192,11 @@ class _Talk:
             self._card = VirtualSoundCard(clock=self._clock, tape=tape)
         target = await self._target(stack)
         self._conversation = Conversation(
-            await self._settings(target), agent=agent, clock=self._clock, player=self._card, recorder=recorder
+            await self._settings(target, gathering),
+            agent=agent,
+            clock=self._clock,
+            player=self._card,
+            recorder=recorder,
         )
         await self._conversation.start()
 
@@ -370,9 +384,13 @@ class _Talk:
             case server:
                 return server_target(server, env=self._env)
 
-    async def _settings(self, target: Target) -> Settings:
+    async def _settings(self, target: Target, gathering: Gathering) -> Settings:
         first_name = await asyncio.to_thread(user_first_name)
-        session = self._options.session(prompt=default_prompt(first_name))
+        prompt = default_prompt(
+            first_name, language=user_language(self._env), tools=self._options.config.realtime.tools
+        )
+        context = await gathering.collect()
+        session = self._options.session(prompt=prompt, startup_context=context.text)
         if self._options.is_local:
             # An engine on this machine that is gone does not come back.
             options = msgspec.structs.replace(session.options, give_up_after_s=_LOCAL_OUTAGE_S)

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from backchannel.net import without_secrets
-from backchannel.wire.tokens import estimate_tokens, truncate_middle
+from backchannel.wire import tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,7 +54,7 @@ class Section:
     @property
     def tokens(self) -> int:
         """How many tokens it is taken for."""
-        return estimate_tokens(self.text)
+        return tokens.estimate_tokens(self.text)
 
     def lines(self) -> Iterator[Line]:
         """The heading and the body."""
@@ -70,7 +70,7 @@ def section(title: str, body: Body, *, max_tokens: int) -> Section | None:
 
 def heading_tokens(title: str) -> int:
     """What a heading takes of the budget of its section."""
-    return estimate_tokens(_heading(title))
+    return tokens.estimate_tokens(_heading(title))
 
 
 def _heading(title: str) -> str:
@@ -98,13 +98,13 @@ def text_of(body: Iterable[Line]) -> str:
 
 def body_tokens(body: Iterable[Line]) -> int:
     """How many tokens the lines are taken for."""
-    return estimate_tokens(text_of(body))
+    return tokens.estimate_tokens(text_of(body))
 
 
 def cut(body: Body, *, max_tokens: int) -> Body:
     """The lines when they fit, else the first and the last of them around a marker; none if that does not fit."""
     whole = text_of(body)
-    shown = truncate_middle(whole, max_tokens=max_tokens)
+    shown = tokens.truncate_middle(whole, max_tokens=max_tokens)
     if shown == whole:
         return body
     if not shown:

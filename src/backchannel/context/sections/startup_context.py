@@ -10,7 +10,7 @@ import enum
 from typing import TYPE_CHECKING, Final
 
 from backchannel.context.sections.body import OURS, Line, Section, section
-from backchannel.wire.tokens import estimate_tokens
+from backchannel.wire import tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -92,21 +92,33 @@ class Budgets:
         budget: int = getattr(self, name.value)
         return budget
 
-    def within(self, total: int, wanted: Iterable[PartName]) -> Budgets:
-        """Budgets with which the context has at most `total` tokens, each smaller in the same measure.
+    def within(self, total: int, context: StartupContext) -> Budgets:
+        """Budgets with which a context is not longer than `total` tokens.
+
+        A part that needs no more than its share gets what it needs, and what it leaves is shared by the others, each in
+        the measure of its own budget.
 
         Args:
             total: At least `config.MIN_CONTEXT_TOKENS`.
-            wanted: The parts that are looked for.
+            context: What it is with these budgets.
         """
-        names = list(wanted)
-        needed = self.notes + sum(map(self.of, names))
-        # A line's end and a rounding for each section, and the frame.
-        room = total - estimate_tokens(_framed(())) - 2 * (len(names) + 1)
-        if needed <= room:
-            return self
-        smaller = {field.name: getattr(self, field.name) * room // needed for field in dataclasses.fields(self)}
-        return Budgets(**smaller)
+        needs = {part.name.value: part.section.tokens for part in context.parts if part.section is not None}
+        if context.notes is not None:
+            needs["notes"] = context.notes.tokens
+        # A blank line for each section, and the roundings of each.
+        room = total - tokens.estimate_tokens(_framed(())) - 2 * len(needs)
+        given: dict[str, int] = {}
+        while needs:
+            weights = sum(getattr(self, name) for name in needs)
+            shares = {name: room * getattr(self, name) // weights for name in needs}
+            content = [name for name, need in needs.items() if need <= shares[name]]
+            if not content:
+                given.update(shares)
+                break
+            for name in content:
+                given[name] = needs.pop(name)
+                room -= given[name]
+        return dataclasses.replace(self, **given)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +143,7 @@ class StartupContext:
     @property
     def tokens(self) -> int:
         """How many tokens the whole is taken for."""
-        return estimate_tokens(self.text)
+        return tokens.estimate_tokens(self.text)
 
     def lines(self) -> Iterator[Line]:
         """Every line of `text`, with where it comes from."""
