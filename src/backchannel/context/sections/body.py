@@ -24,6 +24,7 @@ _UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800
 """What would break a line, turn it around or could not be sent."""
 _FRAME: Final = re.compile("<(/?startup_context)>", re.IGNORECASE)
 """The frame of the whole, which nothing inside can end."""
+_EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _LAST_MS: Final = 253_402_300_799_999
 
 
@@ -119,5 +120,5 @@ def cut(body: Body, *, max_tokens: int) -> Body:
 
 def time_of(at_ms: int) -> str:
     """A time in milliseconds since the epoch as RFC 3339 has it, in UTC."""
-    bounded = min(max(at_ms, 0), _LAST_MS)
-    return datetime.datetime.fromtimestamp(bounded / 1000, tz=datetime.UTC).isoformat(timespec="milliseconds")
+    since = datetime.timedelta(milliseconds=min(max(at_ms, 0), _LAST_MS))
+    return (_EPOCH + since).isoformat(timespec="milliseconds")
