@@ -239,6 +239,24 @@ def test_what_is_no_command_or_option_is_status_2(
     assert "--help' for help" in ended.err
 
 
+def test_what_a_session_would_be_told_is_shown(project: Path, tmp_path: Path) -> None:
+    env = {"HOME": str(tmp_path)}
+    ended = run("context", "--cwd", str(project), "-c", "realtime.context.guidance=false", env=env)
+    assert ended.status == 0
+    assert ended.out.startswith("<startup_context>\nStartup context from Backchannel.\n")
+    assert f"Current working directory: {project}\n" in ended.out
+    assert "guidance" in ended.err
+    assert "switched off" in ended.err
+    short = json.loads(run("context", "--json", "--budget", "500", env=env, cwd=project).out)
+    assert 0 < short["tokens"] <= 500
+
+
+def test_a_budget_that_is_too_small_is_a_mistake(tmp_path: Path) -> None:
+    ended = run("context", "--budget", "5", cwd=tmp_path)
+    assert (ended.status, ended.out) == (2, "")
+    assert "5 is not in the range x>=500" in ended.err
+
+
 async def test_the_configuration_is_read_and_options_win(project: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

@@ -111,6 +111,10 @@ def test_a_page_without_its_marks_is_refused(tmp_path: Path) -> None:
 # ---- names ----
 
 
+FILES_OF_GIT = {"BISECT_LOG", "CHERRY_PICK_HEAD", "MERGE_HEAD", "REVERT_HEAD"}
+"""Spelt like variables, and none."""
+
+
 def variables_named_in(source: str) -> set[str]:
     """The environment variables that a module's text names: read by `.get`, or spelt like one anywhere else."""
     module = ast.parse(source)
@@ -124,7 +128,8 @@ def variables_named_in(source: str) -> set[str]:
     for node in ast.walk(module):
         match node:
             case ast.Constant(value=str(value)) if id(node) not in exported:
-                if re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|(https?|all|no)_proxy", value):
+                spelt = re.fullmatch(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+|(https?|all|no)_proxy", value)
+                if spelt and value not in FILES_OF_GIT:
                     found.add(value)
             case ast.Call(func=ast.Attribute(value=place, attr="get"), args=[ast.Constant(value=str(value)), *_]):
                 if re.search(r"(env|environ|environment)$", ast.unparse(place)):

@@ -11,18 +11,24 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from backchannel.agents import Agent, TurnRequest
     from backchannel.config import Config, load_config
-    from backchannel.context import StartRequest, default_prompt, resolve_session
+    from backchannel.context import Gatherer, StartRequest, default_prompt, resolve_session
     from backchannel.runtime import Conversation, Player, Recorder, Settings, Target
+    from backchannel.threads import Journal, MemoryThreads, Thread, ThreadStore
 
 __all__ = [
     "Agent",
     "Config",
     "Conversation",
+    "Gatherer",
+    "Journal",
+    "MemoryThreads",
     "Player",
     "Recorder",
     "Settings",
     "StartRequest",
     "Target",
+    "Thread",
+    "ThreadStore",
     "TurnRequest",
     "__version__",
     "default_prompt",
@@ -36,11 +42,16 @@ _ROOMS: Final = {
     "Agent": "agents",
     "Config": "config",
     "Conversation": "runtime",
+    "Gatherer": "context",
+    "Journal": "threads",
+    "MemoryThreads": "threads",
     "Player": "runtime",
     "Recorder": "runtime",
     "Settings": "runtime",
     "StartRequest": "context",
     "Target": "runtime",
+    "Thread": "threads",
+    "ThreadStore": "threads",
     "TurnRequest": "agents",
     "default_prompt": "context",
     "load_config": "config",

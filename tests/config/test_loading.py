@@ -151,10 +151,10 @@ def test_what_is_wrong_in_the_context_is_named(tmp_path: Path) -> None:
     assert refusal(tmp_path, "[realtime]\ncontext = 1\n") == (
         "HOME/config.toml, line 2: realtime.context: expected a table, got a number"
     )
-    notices = load(tmp_path, "[realtime.context]\nguidence = false\n").notices
+    notices = load(tmp_path, "[realtime.context]\nguidanec = false\n").notices
     assert notices == (
         (
-            f"{tmp_path}/config.toml: nothing reads the key realtime.context.guidence; did you mean"
+            f"{tmp_path}/config.toml: nothing reads the key realtime.context.guidanec; did you mean"
             " realtime.context.guidance?"
         ),
     )

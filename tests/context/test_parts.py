@@ -39,11 +39,11 @@ def _recent(ask: str, source: Source = "backchannel") -> tuple[RecentThread, ...
 
 EVERYTHING = Seen(
     cwd="/app/web",
-    home="/home/ada",
+    home="/users/ada",
     thread_id="a",
     now=101.0,
     project=_look(Project(root="/app", checkout="/app", git_folder="/app/.git")),
-    trees={"/app/web": _look(((0, "main.py"),)), "/home/ada": _look(((0, "notes/"),))},
+    trees={"/app/web": _look(((0, "main.py"),)), "/users/ada": _look(((0, "notes/"),))},
     project_tree=_look(((0, "web/"),)),
     state=_look(RepositoryState(branch="main", commit="c", files=(ChangedFile(path="a.py", kind="new"),))),
     guidance=_look((GuidanceFile(path="AGENTS.md", text="Be kind.\n"),)),
@@ -183,7 +183,7 @@ def test_without_a_repository_recent_work_goes_by_the_folder() -> None:
 
 
 def test_a_tree_that_is_late_is_said_to_be_missing() -> None:
-    trees = {"/app/web": LATE, "/home/ada": _look(((0, "notes/"),))}
+    trees = {"/app/web": LATE, "/users/ada": _look(((0, "notes/"),))}
     context = make_context(dataclasses.replace(EVERYTHING, trees=trees), Context())
     assert "Working directory tree" not in context.text
     assert "What lies in /app/web could not be read in time." in _notes(context)

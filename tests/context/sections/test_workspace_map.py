@@ -13,20 +13,20 @@ def _text(found: WorkspaceMap) -> str:
 
 def test_everything_that_was_found_is_mapped() -> None:
     found = WorkspaceMap(
-        cwd="/home/ada/app/web",
-        project="/home/ada/app",
-        home="/home/ada",
+        cwd="/users/ada/app/web",
+        project="/users/ada/app",
+        home="/users/ada",
         cwd_tree=((0, "src/"), (1, "main.py"), (0, "README.md")),
         project_tree=((0, "web/"), (0, "... 3 more entries")),
         home_tree=((0, "app/"),),
     )
     assert _text(found) == (
         "## Machine / Workspace Map\n"
-        "Current working directory: /home/ada/app/web\n"
+        "Current working directory: /users/ada/app/web\n"
         "Working directory name: web\n"
-        "Git root: /home/ada/app\n"
+        "Git root: /users/ada/app\n"
         "Git project: app\n"
-        "User root: /home/ada\n"
+        "User root: /users/ada\n"
         "\n"
         "Working directory tree:\n"
         "- src/\n"
@@ -43,7 +43,7 @@ def test_everything_that_was_found_is_mapped() -> None:
 
 
 def test_an_empty_folder_outside_of_a_repository_is_no_map() -> None:
-    assert _text(WorkspaceMap(cwd="/a", home="/home/ada")) == ""
+    assert _text(WorkspaceMap(cwd="/a", home="/users/ada")) == ""
 
 
 def test_a_repository_alone_is_a_map() -> None:
@@ -57,8 +57,8 @@ def test_a_repository_alone_is_a_map() -> None:
 
 
 def test_a_home_with_something_in_it_is_a_map() -> None:
-    assert _text(WorkspaceMap(cwd="/a", home="/home/ada", home_tree=((0, "notes.txt"),))).endswith(
-        "User root: /home/ada\n\nUser root tree:\n- notes.txt"
+    assert _text(WorkspaceMap(cwd="/a", home="/users/ada", home_tree=((0, "notes.txt"),))).endswith(
+        "User root: /users/ada\n\nUser root tree:\n- notes.txt"
     )
 
 

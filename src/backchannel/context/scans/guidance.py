@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from typing import TYPE_CHECKING, Final
 
 from backchannel.context.sections import GuidanceFile
@@ -19,6 +20,7 @@ __all__ = ["read_guidance"]
 _NAMES: Final = ("AGENTS.md", "CLAUDE.md")
 _MAX_BYTES: Final = 65_536
 """So much of a file is read."""
+_READ_AT_ONCE: Final = os.O_RDONLY if sys.platform == "win32" else os.O_RDONLY | os.O_NONBLOCK
 _MAX_FOLDERS: Final = 32
 
 
@@ -60,7 +62,7 @@ def _beginning(path: str) -> str:
     """The text of an ordinary file as far as it is read; empty where it cannot be."""
     try:
         # What is no file, such as a pipe, must not make us wait.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        descriptor = os.open(path, _READ_AT_ONCE)
     except OSError:
         return ""
     with os.fdopen(descriptor, "rb") as file:
