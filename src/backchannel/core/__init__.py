@@ -21,6 +21,7 @@ from backchannel.core.reports import (
     Phase,
     Risk,
 )
+from backchannel.core.transcript import Utterance
 
 __all__ = [
     "Activity",
@@ -42,6 +43,7 @@ __all__ = [
     "Speech",
     "State",
     "Task",
+    "Utterance",
     "effects",
     "events",
     "parse_delegation",

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from backchannel.core.options import Options
+    from backchannel.core.transcript import Utterance
 
 __all__ = ["FLOOR_TIMER", "HEARTBEAT_TIMER", "MUTE_TAIL_S", "PROGRESS_TIMER", "Activity", "Conversation", "State"]
 
@@ -178,6 +179,12 @@ class Conversation:
     def task(self) -> Task | None:
         """What the agent is working on; None when it is not."""
         return self._handoff.task
+
+    def said_before(self, handoff: server.HandoffRequested) -> tuple[Utterance, ...]:
+        """What was said since the last handoff, when this one is about to be handled; nothing of a repeated one."""
+        if self._handoff.has_claimed(handoff.handoff_id):
+            return ()
+        return self._transcript.peek(handoff.text, until_ms=handoff.offset_ms)
 
     def status(self, now: float) -> str:
         """How the work is going, in a sentence or two."""

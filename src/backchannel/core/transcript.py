@@ -126,15 +126,14 @@ class Transcript:
             request: What is asked for; may be empty.
             until_ms: What the user said later than this, as far as its times tell, waits for the next handoff.
         """
-        said = [Utterance(speaker=role, text=text) for role, text in self._waiting.take(until_ms)]
-        said = self._without_requested(said)
-        request = request.strip()
-        spoken = {entry.text.strip() for entry in said if entry.speaker == "user"}
-        is_news = bool(request) and request not in spoken
-        if is_news:
-            said.append(Utterance(speaker="user", text=request))
-        self._requested = request if is_news else ""
-        return _bounded(said)
+        said, is_news = self._with_request(self._waiting.take(until_ms), request.strip())
+        self._requested = request.strip() if is_news else ""
+        return said
+
+    def peek(self, request: str, *, until_ms: int | None = None) -> tuple[Utterance, ...]:
+        """What `take` would give, which stays here."""
+        said, _ = self._with_request(self._waiting.due(until_ms), request.strip())
+        return said
 
     def account(self, *, leaving_out: frozenset[str] = frozenset()) -> str:
         """What was said lately, one `role: text` line an utterance; empty when nothing was.
@@ -162,6 +161,15 @@ class Transcript:
         self._history = _Row()
         self._requested = ""
         self._heard_until_ms = None
+
+    def _with_request(self, due: Iterator[tuple[Speaker, str]], request: str) -> tuple[tuple[Utterance, ...], bool]:
+        """What is due with the request in it, and whether that did not stand in it before."""
+        said = self._without_requested([Utterance(speaker=role, text=text) for role, text in due])
+        spoken = {entry.text.strip() for entry in said if entry.speaker == "user"}
+        is_news = bool(request) and request not in spoken
+        if is_news:
+            said.append(Utterance(speaker="user", text=request))
+        return _bounded(said), is_news
 
     def _without_requested(self, said: list[Utterance]) -> list[Utterance]:
         """Without the words that the handoff before has told already; once, since people repeat themselves."""
@@ -254,14 +262,9 @@ class _Row(Generic[_R]):
         for node in self._nodes():
             if node.role is None:
                 continue
-            now, later = node.pieces, collections.deque[tuple[str, int | None]]()
-            if until_ms is not None and node.role == "user":
-                now = collections.deque()
-                for text, end_ms in node.pieces:
-                    (now if end_ms is None or end_ms <= until_ms else later).append((text, end_ms))
-            if not now:
+            words, later = _split(node, until_ms)
+            if words is None:
                 continue
-            words = "".join(text for text, _ in now)
             yield node.role, _fitting(node.role, words)
             # What is longer than a handoff can be is not remembered: its final text is cut anyway.
             node.handed = node.handed + words if len(node.handed) + len(words) <= MAX_BYTES else ""
@@ -270,6 +273,12 @@ class _Row(Generic[_R]):
                 node.pieces = later
             else:
                 self._leave(node)
+
+    def due(self, until_ms: int | None) -> Iterator[tuple[_R, str]]:
+        """What `take` gives, and leaves here."""
+        for node in self._nodes():
+            if node.role is not None and (words := _split(node, until_ms)[0]) is not None:
+                yield node.role, _fitting(node.role, words)
 
     def texts(self) -> Iterator[tuple[_R, str]]:
         for node in self._nodes():
@@ -369,6 +378,18 @@ class _Row(Generic[_R]):
         if node.item_id is not None:
             del self._items[node.item_id]
             self._wordless.pop(node.item_id, None)
+
+
+def _split(node: _Node[_R], until_ms: int | None) -> tuple[str | None, collections.deque[tuple[str, int | None]]]:
+    """The words up to a time, None where there are none, and the pieces after it; of the user only."""
+    later: collections.deque[tuple[str, int | None]] = collections.deque()
+    if until_ms is None or node.role != "user":
+        now = list(node.pieces)
+    else:
+        now = []
+        for text, end_ms in node.pieces:
+            (now if end_ms is None or end_ms <= until_ms else later).append((text, end_ms))
+    return "".join(text for text, _ in now) if now else None, later
 
 
 def _bounded(said: list[Utterance]) -> tuple[Utterance, ...]:

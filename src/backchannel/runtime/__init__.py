@@ -1,7 +1,7 @@
 """Running conversations: the core joined to the world. Start reading at `conversation.py`."""
 
 from backchannel.runtime.call import create_call, join_sideband
-from backchannel.runtime.conversation import Conversation, Player
+from backchannel.runtime.conversation import Conversation, Player, Watcher
 from backchannel.runtime.dial import Target, dial
 from backchannel.runtime.opening import Settings
 from backchannel.runtime.recorder import Recorder
@@ -30,6 +30,7 @@ __all__ = [
     "Settings",
     "Target",
     "Transport",
+    "Watcher",
     "choose_backend",
     "create_call",
     "dial",

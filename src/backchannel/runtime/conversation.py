@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from backchannel.runtime.transport import Join
     from backchannel.wire.realtime import CallAnswer
 
-__all__ = ["Conversation", "Player"]
+__all__ = ["Conversation", "Player", "Watcher"]
 
 _log = logging.getLogger(__name__)
 
@@ -81,6 +81,24 @@ class Player(Protocol):
 
     def stop(self) -> None:
         """Fall silent at once and drop what has not been heard."""
+
+
+class Watcher(Protocol):
+    """Who hands on everything that happens at the moment it does, in the place of a reader of `events`.
+
+    Its methods return at once. What they raise ends the conversation.
+    """
+
+    def shown(self, event: screen.ScreenEvent) -> None:
+        """Something is to be shown."""
+
+    def said(self, event: server.ServerEvent, before: tuple[core.Utterance, ...]) -> None:
+        """The server said something, and what follows from it has been decided.
+
+        Args:
+            event: What it said. Audio goes to the player.
+            before: For a handoff, what was said since the last one.
+        """
 
 
 class _Replacement:
@@ -115,6 +133,7 @@ class Conversation:
         clock: Tells the time; None for the system's.
         player: Where the assistant's voice goes; None: nowhere.
         recorder: Writes down what happens; None: nobody.
+        watcher: Is told everything at once; then `events` gives nothing. None: whoever reads `events` is.
         briefing: What the agent is still to be told, where the agent is older than the conversation.
         chance: Draws the numbers that spread the tries to reconnect, from 0 up to 1.
     """
@@ -127,6 +146,7 @@ class Conversation:
         clock: Clock | None = None,
         player: Player | None = None,
         recorder: Recorder | None = None,
+        watcher: Watcher | None = None,
         briefing: core.Briefing | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -134,6 +154,7 @@ class Conversation:
         self._clock = clock = clock or SystemClock()
         self._player = player
         self._recorder = recorder
+        self._watcher = watcher
         self._briefing = briefing or core.Briefing()
         self._chance = chance
         self._core = core.Conversation(self._settings.options)
@@ -354,7 +375,7 @@ class Conversation:
                 if configures(self._settings):
                     self._send(intents.UpdateSession(settings=self._settings.session))
             case do.Show(event=event):
-                self._screen.put(event)
+                self._show(event)
             case do.StopPlayback():
                 if self._player is not None:
                     self._player.stop()
@@ -385,6 +406,12 @@ class Conversation:
                     self._way.close()
             case _:
                 assert_never(effect)
+
+    def _show(self, event: screen.ScreenEvent) -> None:
+        if self._watcher is None:
+            self._screen.put(event)
+        else:
+            self._watcher.shown(event)
 
     def _send(self, intent: intents.Intent) -> None:
         if self._way is None:
@@ -504,7 +531,7 @@ class Conversation:
         if opened.call is not None:
             self._call_id = opened.call.call_id
             # Not through the core: nothing is decided by it, and no recording should carry it.
-            self._screen.put(screen.CallAnswered(sdp=opened.call.sdp))
+            self._show(screen.CallAnswered(sdp=opened.call.sdp))
             self._joining = self._tasks.start("sideband", self._join(way, opened.call, opened.join))
 
     def _take(self) -> None:
@@ -558,6 +585,14 @@ class Conversation:
 
     def _decode(self, text: str) -> None:
         event = self._settings.dialect.decode(text)
+        before: tuple[core.Utterance, ...] = ()
+        if self._watcher is not None and isinstance(event, server.HandoffRequested):
+            before = self._core.said_before(event)
+        self._take_in(event)
+        if self._watcher is not None and not isinstance(event, server.Skipped | server.AudioOut):
+            self._watcher.said(event, before)
+
+    def _take_in(self, event: server.ServerEvent | server.AudioOut | server.Skipped) -> None:
         match event:
             case server.AudioOut():
                 self._received = event
