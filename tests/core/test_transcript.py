@@ -977,3 +977,22 @@ def test_in_whatever_order_it_comes_it_stays_within_its_bounds_and_no_character_
     for letter in "abcde":
         transcript.done("user", letter * 2041)
     assert [entry.text[0] for entry in transcript.take("")] == ["b", "c", "d", "e"]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(SPEAKERS), ANY_TEXT, st.none() | st.integers(0, 9), st.booleans()), max_size=20),
+    ANY_TEXT,
+    st.none() | st.integers(0, 9),
+)
+def test_what_would_be_taken_can_be_looked_at_and_stays(
+    said: list[tuple[Speaker, str, int | None, bool]], request_text: str, until_ms: int | None
+) -> None:
+    transcript = Transcript()
+    for speaker, text, end_ms, is_done in said:
+        if is_done:
+            transcript.done(speaker, text)
+        else:
+            transcript.delta(speaker, text, end_ms=end_ms)
+    seen = transcript.peek(request_text, until_ms=until_ms)
+    assert transcript.peek(request_text, until_ms=until_ms) == seen
+    assert transcript.take(request_text, until_ms=until_ms) == seen
