@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-NAMES: Final = ("startup", "wire_speed", "core_speed", "audio_path", "latency", "speech", "intents")
+NAMES: Final = ("startup", "wire_speed", "core_speed", "audio_path", "context", "latency", "speech", "intents")
 
 
 def main() -> int:
@@ -57,6 +57,10 @@ def _figures(name: str) -> dict[str, float]:
             from tests.bench import audio_path
 
             return audio_path.main(Path.cwd())
+        case "context":
+            from tests.bench import context
+
+            return context.main()
         case "latency":
             from tests.bench import latency
 

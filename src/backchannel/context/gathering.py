@@ -78,24 +78,25 @@ class Gatherer:
         wanted = wanted_parts(options)
         kinds, store, env, home = self._kinds, self._store, self._env, self._home
         looks = _Looks(cwd=cwd, home=home, project=kinds.projects.start(cwd, lambda _: scans.find_project(cwd)))
-        if PartName.WORKSPACE_MAP in wanted:
-            for folder in {cwd, home or cwd}:
-                looks.trees[folder] = kinds.trees.start(folder, functools.partial(scans.look_into, folder))
-            looks.project_tree = kinds.project_trees.start(cwd, lambda stop: looking.project_tree(cwd, stop))
+        # The order is the one in which they are done. Git goes first, since it works beside us.
         if PartName.REPOSITORY_STATE in wanted:
             looks.state = kinds.states.start(cwd, lambda stop: looking.state(cwd, env, stop))
+        if PartName.WORKSPACE_MAP in wanted:
+            for folder in dict.fromkeys((cwd, home or cwd)):
+                looks.trees[folder] = kinds.trees.start(folder, functools.partial(scans.look_into, folder))
+            looks.project_tree = kinds.project_trees.start(cwd, lambda stop: looking.project_tree(cwd, stop))
+        if store is not None:
+            if PartName.RECENT_WORK in wanted:
+                looks.recent = kinds.recent.start("", lambda _: looking.recent(store))
+            if thread_id is not None and wanted & _OF_THE_THREAD:
+                looks.entries = kinds.entries.start(thread_id, lambda _: looking.entries(store, thread_id))
+            if PartName.OPEN_WORK in wanted:
+                looks.open_work = kinds.open_work.start(cwd, lambda stop: looking.open_work(store, cwd, stop))
         if PartName.GUIDANCE in wanted:
             looks.guidance = kinds.guidance.start(cwd, lambda stop: looking.guidance(cwd, stop))
         if PartName.RECENT_WORK in wanted:
             for whose, logs in self._logs(options).items():
                 looks.sessions[whose] = kinds.sessions.start(whose, functools.partial(looking.sessions, logs))
-        if store is not None:
-            if PartName.RECENT_WORK in wanted:
-                looks.recent = kinds.recent.start("", lambda _: looking.recent(store))
-            if PartName.OPEN_WORK in wanted:
-                looks.open_work = kinds.open_work.start(cwd, lambda stop: looking.open_work(store, cwd, stop))
-            if thread_id is not None and wanted & _OF_THE_THREAD:
-                looks.entries = kinds.entries.start(thread_id, lambda _: looking.entries(store, thread_id))
         return Gathering(looks, kinds, thread_id=thread_id, options=options, clock=self._clock)
 
     def _logs(self, options: Context) -> dict[str, scans.SessionLogs]:

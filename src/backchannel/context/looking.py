@@ -40,16 +40,19 @@ class Kinds:
     """The scans of a process, each kind for itself."""
 
     def __init__(self, clock: Clock) -> None:
-        self.projects: scans.Scans[scans.Project | None] = scans.Scans("repository", clock)
-        self.trees: scans.Scans[sections.Tree] = scans.Scans("tree", clock)
-        self.project_trees: scans.Scans[sections.Tree] = scans.Scans("repository tree", clock)
-        self.states: scans.Scans[sections.RepositoryState | None] = scans.Scans("changes", clock)
-        self.guidance: scans.Scans[tuple[sections.GuidanceFile, ...]] = scans.Scans("guidance", clock)
+        workers = scans.Workers()
+        self.projects: scans.Scans[scans.Project | None] = scans.Scans("repository", workers, clock)
+        self.trees: scans.Scans[sections.Tree] = scans.Scans("tree", workers, clock)
+        self.project_trees: scans.Scans[sections.Tree] = scans.Scans("repository tree", workers, clock)
+        self.states: scans.Scans[sections.RepositoryState | None] = scans.Scans("changes", workers, clock)
+        self.guidance: scans.Scans[tuple[sections.GuidanceFile, ...]] = scans.Scans("guidance", workers, clock)
         # What is read from our own store is always read anew.
-        self.entries: scans.Scans[tuple[Entry, ...]] = scans.Scans("thread", clock, keep_s=0)
-        self.recent: scans.Scans[tuple[sections.RecentThread, ...]] = scans.Scans("recent work", clock, keep_s=0)
-        self.open_work: scans.Scans[OpenWork] = scans.Scans("open work", clock, keep_s=0)
-        self.sessions: scans.Scans[tuple[sections.RecentThread, ...]] = scans.Scans("sessions", clock)
+        self.entries: scans.Scans[tuple[Entry, ...]] = scans.Scans("thread", workers, clock, keep_s=0)
+        self.recent: scans.Scans[tuple[sections.RecentThread, ...]] = scans.Scans(
+            "recent work", workers, clock, keep_s=0
+        )
+        self.open_work: scans.Scans[OpenWork] = scans.Scans("open work", workers, clock, keep_s=0)
+        self.sessions: scans.Scans[tuple[sections.RecentThread, ...]] = scans.Scans("sessions", workers, clock)
 
 
 def project_tree(folder: str, stop: scans.Stop) -> sections.Tree:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
-import heapq
+import itertools
 import threading
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ class MemoryThreads:
         self._lock = threading.Lock()
         self._threads: dict[str, Thread] = {}
         self._entries: dict[str, list[Entry]] = {}
+        self._order: list[tuple[int, str]] = []
+        """When each was changed last, in that order."""
         self._turns: dict[str, set[str]] = {}
         """The turns that have begun and not ended, by thread."""
 
@@ -35,6 +38,7 @@ class MemoryThreads:
                 raise LocalProtocolError(f"expected a new thread, but there is one with the id {thread.thread_id}")
             self._threads[thread.thread_id] = thread
             self._entries[thread.thread_id] = []
+            bisect.insort(self._order, (thread.updated_at_ms, thread.thread_id))
 
     def append(self, thread_id: str, entries: Iterable[Entry]) -> None:
         """See `ThreadStore`."""
@@ -42,6 +46,7 @@ class MemoryThreads:
             thread = self._threads.get(thread_id)
             if thread is None:
                 raise LocalProtocolError(f"expected the id of a thread that is kept, got {thread_id}")
+            before = (thread.updated_at_ms, thread_id)
             for entry in entries:
                 self._entries[thread_id].append(entry)
                 match entry:
@@ -55,12 +60,14 @@ class MemoryThreads:
                         pass
                 thread = dataclasses.replace(thread, updated_at_ms=max(thread.updated_at_ms, entry.at_ms))
             self._threads[thread_id] = thread
+            del self._order[bisect.bisect_left(self._order, before)]
+            bisect.insort(self._order, (thread.updated_at_ms, thread_id))
 
     def recent(self, limit: int) -> tuple[Thread, ...]:
         """See `ThreadStore`."""
         with self._lock:
-            kept = [thread for thread in self._threads.values() if not thread.archived]
-        return tuple(heapq.nlargest(limit, kept, key=lambda thread: thread.updated_at_ms))
+            newest = (self._threads[thread_id] for _, thread_id in reversed(self._order))
+            return tuple(itertools.islice((thread for thread in newest if not thread.archived), limit))
 
     def entries(self, thread_id: str, *, newest: int) -> tuple[Entry, ...]:
         """See `ThreadStore`."""

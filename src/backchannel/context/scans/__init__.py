@@ -5,6 +5,7 @@ from backchannel.context.scans.repository import Project, branch_of, find_projec
 from backchannel.context.scans.running import Found, GaveUp, Scan, Scans, Stop, ready
 from backchannel.context.scans.session_logs import ClaudeCodeLogs, CodexLogs, SessionLogs
 from backchannel.context.scans.trees import look_into
+from backchannel.context.scans.workers import Workers
 
 __all__ = [
     "ClaudeCodeLogs",
@@ -16,6 +17,7 @@ __all__ = [
     "Scans",
     "SessionLogs",
     "Stop",
+    "Workers",
     "branch_of",
     "find_project",
     "look_into",

@@ -8,9 +8,11 @@ Source: realtime.md 9.4 for the root of linked worktrees.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Final
 
 from backchannel.context.sections import ChangedFile, RepositoryState
@@ -24,6 +26,7 @@ __all__ = ["Project", "branch_of", "find_project", "parse_status", "read_state"]
 
 _MAX_POINTER: Final = 4096
 _POLL_S: Final = 0.2
+_NICENESS: Final = 10
 _OPERATIONS: Final = {
     "rebase-merge": "a rebase",
     "rebase-apply": "a rebase",
@@ -193,6 +196,7 @@ def _run(folder: str, env: Mapping[str, str], stop: Stop) -> bytes:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     ) as process:
+        _give_way(process)
         while True:
             try:
                 printed, _ = process.communicate(timeout=_POLL_S)
@@ -205,3 +209,10 @@ def _run(folder: str, env: Mapping[str, str], stop: Stop) -> bytes:
     if process.returncode:
         raise OSError(0, f"git status ended with status {process.returncode}")
     return printed
+
+
+def _give_way(process: subprocess.Popen[bytes]) -> None:
+    """Let it have the time that nobody else needs: in a large repository it keeps every processor busy."""
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)

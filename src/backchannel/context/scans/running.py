@@ -1,8 +1,9 @@
 """Scans: looking at files, which may take any time, beside the event loop and never in its way.
 
-Each scan runs in a daemon thread of its own: a folder that never answers keeps neither a conversation from starting nor
-the process from ending. Whoever asks waits as long as they like; a scan that is late goes on, is joined by the next one
-who asks for the same, and what it finds is kept for a while for those whose own scan is late.
+They run in daemon threads (`workers.py`): a folder that never answers keeps neither a conversation from starting, nor
+another scan from running, nor the process from ending. Whoever asks waits as long as they like. A scan that is late
+goes on and is joined by the next one who asks for the same; what it finds is kept for a while, for those whose own scan
+is late.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from backchannel.context.scans.workers import Workers
     from backchannel.net import Clock
 
 __all__ = ["Found", "GaveUp", "Scan", "Scans", "Stop", "ready"]
@@ -121,13 +123,17 @@ class Scans(Generic[_T]):
 
     Args:
         name: What they look for.
+        workers: Do the looking.
         clock: Tells the time.
         limit_s: How long one may take.
         keep_s: How long what was found may still be told.
     """
 
-    def __init__(self, name: str, clock: Clock, *, limit_s: float = LIMIT_S, keep_s: float = KEEP_S) -> None:
+    def __init__(
+        self, name: str, workers: Workers, clock: Clock, *, limit_s: float = LIMIT_S, keep_s: float = KEEP_S
+    ) -> None:
         self._name = name
+        self._workers = workers
         self._clock = clock
         self._limit_s = limit_s
         self._keep_s = keep_s
@@ -140,7 +146,7 @@ class Scans(Generic[_T]):
 
         Args:
             place: What is looked at.
-            work: Looks; it runs in a thread of its own.
+            work: Looks; it runs in another thread.
         """
         with self._lock:
             running = self._running.get(place)
@@ -148,12 +154,7 @@ class Scans(Generic[_T]):
                 return running
             scan: Scan[_T] = Scan()
             self._running[place] = scan
-        thread = threading.Thread(target=self._run, args=(place, scan, work), name=f"scan {self._name}", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError as exc:
-            failure = f"no thread could be started: {exc}"
-            self._finish(place, scan, Found(failure=failure, took_s=0.0, at=self._clock.now()))
+        self._workers.submit(lambda: self._run(place, scan, work))
         return scan
 
     def earlier(self, place: str) -> Found[_T] | None:
