@@ -65,10 +65,11 @@ def _beginning(path: str) -> str:
         descriptor = os.open(path, _READ_AT_ONCE)
     except OSError:
         return ""
-    with os.fdopen(descriptor, "rb") as file:
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return ""
-            return file.read(_MAX_BYTES).decode("utf-8", "replace")
-        except OSError:
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return ""
+        return os.read(descriptor, _MAX_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
@@ -35,6 +36,7 @@ _OPERATIONS: Final = {
     "REVERT_HEAD": "a revert",
     "BISECT_LOG": "a bisection",
 }
+_AHEAD_BEHIND: Final = re.compile(r"\+([0-9]{1,9}) -([0-9]{1,9})")
 _STATUS: Final = (
     "git",
     "--no-pager",
@@ -134,9 +136,8 @@ def _with_header(state: RepositoryState, header: str) -> RepositoryState:
             return dataclasses.replace(state, branch=value)
         case "branch.upstream":
             return dataclasses.replace(state, upstream=value)
-        case "branch.ab":
-            ahead, _, behind = value.partition(" ")
-            return dataclasses.replace(state, ahead=abs(int(ahead)), behind=abs(int(behind)))
+        case "branch.ab" if counts := _AHEAD_BEHIND.fullmatch(value):
+            return dataclasses.replace(state, ahead=int(counts[1]), behind=int(counts[2]))
         case _:
             return state
 
@@ -144,7 +145,7 @@ def _with_header(state: RepositoryState, header: str) -> RepositoryState:
 def _changed(rest: str, *, n_fields: int) -> Iterator[ChangedFile]:
     states, path = rest[:2], rest.split(" ", n_fields - 1)[-1]
     # One of which a part only is staged is not staged.
-    yield ChangedFile(path=path, kind="staged" if states[1] == "." else "changed")
+    yield ChangedFile(path=path, kind="staged" if states.endswith(".") else "changed")
 
 
 def _linked(checkout: str, entry: str) -> Project:
@@ -167,7 +168,8 @@ def _linked(checkout: str, entry: str) -> Project:
 def _small_text(path: str) -> str:
     try:
         with open(path, "rb") as file:
-            return os.fsdecode(file.read(_MAX_POINTER)).strip("\r\n")
+            # No name has a zero in it.
+            return os.fsdecode(file.read(_MAX_POINTER).partition(b"\0")[0]).strip("\r\n")
     except OSError:
         return ""
 
