@@ -511,6 +511,15 @@ def test_a_copy_has_all_that_happened_until_then_and_runs_nothing(store: ThreadS
     assert turns_of(store, "b", with_items=True)[0].items == (item("2"), item("1", "changed"))
 
 
+def test_a_turn_that_an_entry_began_is_ended_by_one_whoever_put_it_since(store: ThreadStore) -> None:
+    store.create(made("a"))
+    began = TurnBegan(at_ms=1, turn_id="t", request="x")
+    store.append("a", [began])
+    store.put_turn("a", Turn(turn_id="t", started_at_ms=1))
+    store.fork("a", "b", at_ms=2)
+    assert store.entries("b", newest=9) == (began, TurnEnded(at_ms=2, turn_id="t", outcome=Outcome.INTERRUPTED))
+
+
 # All of it
 
 
