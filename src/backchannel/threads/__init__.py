@@ -7,7 +7,7 @@ from backchannel.threads.digest import (
     open_tasks,
     past_conversation,
 )
-from backchannel.threads.encoding import decode_entry, encode_entry
+from backchannel.threads.encoding import decode_entry, encode_entry, encode_value
 from backchannel.threads.entries import (
     AgentSaid,
     ApprovalAsked,
@@ -70,6 +70,7 @@ __all__ = [
     "Write",
     "decode_entry",
     "encode_entry",
+    "encode_value",
     "last_tests",
     "new_thread_id",
     "open_tasks",
