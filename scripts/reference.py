@@ -30,7 +30,7 @@ import msgspec
 
 from backchannel import cli, core, errors
 from backchannel.agents.workspace.requests import ABILITIES
-from backchannel.config import CALLED_BY_REFERENCE, Audio, Context, Provider, Realtime
+from backchannel.config import CALLED_BY_REFERENCE, Audio, Context, Provider, Realtime, Threads
 
 # The tables of the single machines are nobody's business but the core's own, and this page's.
 from backchannel.core import approval, effects, events, handoff, link, recording, response, screen
@@ -40,7 +40,7 @@ from backchannel.wire.realtime import events as server
 from backchannel.wire.realtime import intents
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["main"]
 
@@ -103,12 +103,18 @@ def commands() -> str:
     """Every command with its options, their defaults and what they mean."""
     root = cli.commands
     context = click.Context(root, info_name="backchannel", help_option_names=root.context_settings["help_option_names"])
-    parts = [_command(root, context)]
-    for name in root.list_commands(context):
-        command = root.get_command(context, name)
-        if command is not None:
-            parts.append(_command(command, click.Context(command, info_name=name, parent=context)))
-    return "\n\n".join(parts)
+    return "\n\n".join(_with_commands(root, context))
+
+
+def _with_commands(command: click.Command, context: click.Context) -> Iterator[str]:
+    """A command, and those under it."""
+    yield _command(command, context)
+    if not isinstance(command, click.Group):
+        return
+    for name in command.list_commands(context):
+        under = command.get_command(context, name)
+        if under is not None:
+            yield from _with_commands(under, click.Context(under, info_name=name, parent=context))
 
 
 def _command(command: click.Command, context: click.Context) -> str:
@@ -133,6 +139,7 @@ def _option(parameter: click.Parameter, context: click.Context) -> tuple[str, st
     # click puts defaults and ranges behind the text: `...  [default: local]  [x>0]`.
     remarks = re.findall(r"\s{2}\[([^]]*)\]", meaning)
     default = next((each.removeprefix("default: ") for each in remarks if each.startswith("default: ")), "")
+    default = default.partition("; x>")[0]
     return f"`{names}`", default, re.sub(r"\s{2}\[[^]]*\]", "", meaning)
 
 
@@ -332,6 +339,11 @@ def provider_keys() -> str:
 def audio_keys() -> str:
     """The keys under `[audio]`."""
     return _table(("key", "value", "meaning"), [(key, what, meaning) for _, (key, what, _, meaning) in _keys(Audio)])
+
+
+def threads_keys() -> str:
+    """The keys under `[threads]`."""
+    return _table(("key", "value", "default", "meaning"), [row for _, row in _keys(Threads)])
 
 
 def _keys(kind: _Struct) -> list[tuple[str, tuple[str, str, str, str]]]:
@@ -587,6 +599,7 @@ PAGES: Final[dict[str, dict[str, Callable[[], str]]]] = {
         "context": context_keys,
         "provider": provider_keys,
         "audio": audio_keys,
+        "threads": threads_keys,
     },
     "reference/screen-events.md": {"events": shown_events},
     "reference/recording.md": {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
 from typing import TYPE_CHECKING
@@ -39,9 +40,11 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
-# No test reads the configuration of whoever runs it; the file inside a file does not exist.
+# No test reads what belongs to whoever runs it, or writes into their home; the file inside a file does not exist. Each
+# test has a home of its own besides (below): this is for what happens before.
 os.environ["BACKCHANNEL_HOME"] = os.environ["CODEX_HOME"] = os.environ["CLAUDE_CONFIG_DIR"] = os.devnull
 
+_HOMES = itertools.count()
 _GRACE_S = 1.0
 _WATCH = LogWatch()
 
@@ -70,6 +73,12 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         report.outcome = "failed"
         report.longrepr = "a planted secret was shown:\n" + "\n".join(leaks)
     return report
+
+
+@pytest.fixture(autouse=True)
+def home_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where `talk` keeps its conversations in a test, also that of another process; made when something is kept."""
+    monkeypatch.setenv("BACKCHANNEL_HOME", str(tmp_path_factory.getbasetemp() / "homes" / str(next(_HOMES))))
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
 from backchannel import cli
@@ -23,8 +24,6 @@ from backchannel.core.consent import Consent, read_consent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import click
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -175,8 +174,18 @@ def options_of(command: click.Command) -> set[str]:
     return names | {"--help", "-h"}
 
 
+def every_command(group: click.Group = cli.commands) -> dict[tuple[str, ...], click.Command]:
+    """The commands by their names, those of groups behind the name of the group."""
+    found: dict[tuple[str, ...], click.Command] = {}
+    for name, command in group.commands.items():
+        found[(name,)] = command
+        if isinstance(command, click.Group):
+            found.update({(name, *names): under for names, under in every_command(command).items()})
+    return found
+
+
 def every_option() -> set[str]:
-    return options_of(cli.commands).union(*map(options_of, cli.commands.commands.values()))
+    return options_of(cli.commands).union(*map(options_of, every_command().values()))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
@@ -188,10 +197,12 @@ def test_every_command_that_is_shown_exists(page: Path) -> None:
                 if name.startswith("-"):
                     assert name in options_of(cli.commands), typed
                     continue
-                assert name in cli.commands.commands, typed
+                names = (name, *arguments[:1]) if (name, *arguments[:1]) in every_command() else (name,)
+                assert names in every_command(), typed
+                given = [name, *arguments][len(names) :]
                 # Raises click.UsageError for an option that does not exist or a value that does not fit.
                 # A name alone is a mention, which need not have the arguments that the command needs.
-                cli.commands.commands[name].make_context(name, list(arguments), resilient_parsing=not arguments)
+                every_command()[names].make_context(name, given, resilient_parsing=not given)
             case ["make", target, *_]:
                 assert target in targets, typed
             case _:

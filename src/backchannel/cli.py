@@ -13,6 +13,7 @@ from backchannel.errors import BackchannelError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from typing import TextIO
 
 __all__ = ["main"]
 
@@ -66,6 +67,14 @@ def commands() -> None:
 )
 @click.option("--cwd", type=click.Path(path_type=Path), metavar="DIR", help="Where the agent works.  [default: here]")
 @click.option(
+    "--resume",
+    is_flag=False,
+    flag_value="last",
+    metavar="[ID|last]",
+    help="Go on with this thread, or with the last one of the folder.",
+)
+@click.option("--no-store", is_flag=True, help="Keep nothing of the conversation.")
+@click.option(
     "-c",
     "--config",
     "overrides",
@@ -89,6 +98,8 @@ def talk(
     as_json: bool,
     timeout_s: float | None,
     cwd: Path | None,
+    resume: str | None,
+    no_store: bool,
     overrides: tuple[str, ...],
 ) -> int:
     """Have a conversation.
@@ -109,9 +120,10 @@ def talk(
     steps = tuple(parse_step(text) for text in say)
     if wav is not None:
         steps = (Step(sound=wav), *steps)
+    config = load_config(os.environ, overrides=overrides)
     options = TalkOptions(
         cwd=_folder(cwd),
-        config=load_config(os.environ, overrides=overrides),
+        config=config,
         realtime=realtime,
         agent=agent,
         steps=steps,
@@ -124,6 +136,8 @@ def talk(
         record=record,
         chaos=chaos,
         timeout_s=timeout_s if timeout_s is not None or not steps else 120.0,
+        store=None if no_store or not config.threads.store else _store(),
+        resume=resume,
     )
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     screen = JsonLines(sys.stdout) if as_json else Lines(sys.stdout, colour=colour)
@@ -223,6 +237,105 @@ def replay(file: Path, *, check: bool, speed: float | None, as_json: bool) -> in
         return EXIT_INTERRUPTED
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@commands.group()
+def threads() -> None:
+    """Find, read and delete what is kept of conversations.
+
+    A thread is named by its id, which `list` and `search` show; `last` is the newest one of the folder.
+    """
+
+
+_of_folder = click.option(
+    "--cwd", type=click.Path(path_type=Path), metavar="DIR", help="Of which folder `last` is.  [default: here]"
+)
+_in_folder = click.option("--cwd", type=click.Path(path_type=Path), metavar="DIR", help="Only those of this folder.")
+_limit = click.option(
+    "--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N", help="Show at most so many."
+)
+
+
+@threads.command("list")
+@_in_folder
+@_limit
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each thread.")
+def list_(cwd: Path | None, *, limit: int, as_json: bool) -> int:
+    """List the threads, the one that was changed last first."""
+    return _list("", cwd, limit=limit, as_json=as_json)
+
+
+@threads.command()
+@click.argument("words", nargs=-1, required=True)
+@_in_folder
+@_limit
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each thread.")
+def search(words: tuple[str, ...], cwd: Path | None, *, limit: int, as_json: bool) -> int:
+    """List the threads whose name or first request has all these words, or pieces of words."""
+    return _list(" ".join(words), cwd, limit=limit, as_json=as_json)
+
+
+@threads.command()
+@click.argument("thread", metavar="ID|last")
+@_of_folder
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=100, show_default=True, metavar="N", help="Show the last N entries."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def show(thread: str, cwd: Path | None, *, limit: int, as_json: bool) -> int:
+    """Show what was said and done in a thread."""
+    from backchannel.tui import show_thread
+
+    _show_any_character()
+    return show_thread(_store(), thread, cwd=_folder(cwd), newest=limit, out=sys.stdout, as_json=as_json)
+
+
+@threads.command()
+@click.argument("thread", metavar="ID|last")
+@_of_folder
+@click.option(
+    "--out", type=click.File("w", encoding="utf-8", lazy=True), default="-", metavar="FILE", help="Write it here."
+)
+def export(thread: str, cwd: Path | None, out: TextIO) -> int:
+    """Write a thread as JSON Lines: a header, and then every entry."""
+    from backchannel.tui import export_thread
+
+    return export_thread(_store(), thread, cwd=_folder(cwd), out=out)
+
+
+@threads.command()
+@click.argument("thread", metavar="ID")
+@click.option("--yes", is_flag=True, help="Do not ask whether it is meant.")
+def delete(thread: str, *, yes: bool) -> int:
+    """Delete a thread with all that is in it."""
+    from backchannel.tui import delete_thread
+
+    if not yes and not (sys.stdin is not None and sys.stdin.isatty()):
+        raise UsageError("nobody can be asked here whether it is meant; say so with --yes")
+    _show_any_character()
+    return delete_thread(_store(), thread, confirm=None if yes else click.confirm, out=sys.stdout)
+
+
+def _list(search: str, cwd: Path | None, *, limit: int, as_json: bool) -> int:
+    import os
+
+    from backchannel.threads import ThreadQuery
+    from backchannel.tui import list_threads
+
+    _show_any_character()
+    cwds = None if cwd is None else (os.path.realpath(_folder(cwd)),)
+    return list_threads(_store(), ThreadQuery(search=search, cwds=cwds, limit=limit), out=sys.stdout, as_json=as_json)
+
+
+def _store() -> Path:
+    """The file in which conversations are kept."""
+    import os
+
+    from backchannel.config import find_home, state_folder
+    from backchannel.threads import STORE_NAME
+
+    home = find_home(os.environ) or Path(os.devnull)
+    return state_folder(os.environ, platform=sys.platform, user_home=home) / STORE_NAME
 
 
 def _folder(cwd: Path | None) -> Path:

@@ -4,7 +4,8 @@
     ├── UsageError              a person asked for something that does not exist or does not fit
     │   ├── AudioFileError      a file is not audio that we can read
     │   ├── ConfigError         the configuration says what cannot be used: says where, what was expected, what came
-    │   └── TrustError          the bundle of certificates that was configured cannot be used
+    │   ├── TrustError          the bundle of certificates that was configured cannot be used
+    │   └── UnknownThread       there is no thread with this id, or not any more
     ├── LocalProtocolError      our own code broke a contract: a bug here
     ├── RemoteProtocolError     the peer sent what its protocol forbids
     ├── ConnectError            a connection could not be made: says the stage and the remedy
@@ -14,6 +15,7 @@
     ├── MissingComponentError   an optional component is not installed
     ├── SpeechError             speech could not be heard or made
     ├── SteerRefused            the agent cannot take this change into its running work
+    ├── StoreError              what is kept cannot be read or written: says why and the remedy
     └── RecordingError          a recording cannot be read
 
 The first split is whose fault it was. Each text is a sentence for a person without a traceback: what was expected,
@@ -21,6 +23,8 @@ what came, and what to do.
 """
 
 from __future__ import annotations
+
+from typing import Literal, TypeAlias
 
 __all__ = [
     "AudioFileError",
@@ -36,7 +40,10 @@ __all__ = [
     "RemoteProtocolError",
     "SpeechError",
     "SteerRefused",
+    "StoreError",
+    "StoreProblem",
     "TrustError",
+    "UnknownThread",
     "UsageError",
 ]
 
@@ -97,6 +104,17 @@ class TrustError(UsageError):
         )
 
 
+class UnknownThread(UsageError):
+    """There is no thread with this id, or not any more."""
+
+    def __init__(self, thread_id: str) -> None:
+        super().__init__(thread_id)
+        self.thread_id = thread_id
+
+    def __str__(self) -> str:
+        return f"expected the id of a thread that is kept, got {self.thread_id}; `backchannel threads list` shows them"
+
+
 class LocalProtocolError(BackchannelError):
     """Our own code called a machine in a way its contract forbids."""
 
@@ -149,3 +167,22 @@ class SteerRefused(BackchannelError):
 
 class RecordingError(BackchannelError):
     """A recording cannot be read; the text names the line."""
+
+
+StoreProblem: TypeAlias = Literal["busy", "corrupt", "full", "newer", "unusable"]
+
+
+class StoreError(BackchannelError):
+    """The file in which threads are kept cannot be read or written; what was in it before is still there."""
+
+    def __init__(self, *, problem: StoreProblem, path: str, reason: str, remedy: str) -> None:
+        super().__init__(problem, path, reason, remedy)
+        self.problem = problem
+        """`busy`: another process writes for too long; `corrupt`: it is damaged, or no store; `full`: the disk, or the
+        room it may take, is; `newer`: a newer version wrote it; `unusable`: the system does not let us."""
+        self.path = path
+        self.reason = reason
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"the thread store {self.path} {self.reason}; {self.remedy}"

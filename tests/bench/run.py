@@ -15,7 +15,17 @@ import sys
 from pathlib import Path
 from typing import Final
 
-NAMES: Final = ("startup", "wire_speed", "core_speed", "audio_path", "context", "latency", "speech", "intents")
+NAMES: Final = (
+    "startup",
+    "wire_speed",
+    "core_speed",
+    "audio_path",
+    "context",
+    "threads",
+    "latency",
+    "speech",
+    "intents",
+)
 
 
 def main() -> int:
@@ -73,6 +83,10 @@ def _figures(name: str) -> dict[str, float]:
             from tests.bench import intents
 
             return asyncio.run(intents.main())
+        case "threads":
+            from tests.bench import threads
+
+            return threads.main()
         case _:
             raise AssertionError(f"checked before: {name}")
 

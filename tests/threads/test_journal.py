@@ -79,6 +79,27 @@ def test_what_is_said_and_done_is_kept_in_order() -> None:
     ]
 
 
+def test_ids_are_told_from_those_of_an_earlier_conversation_in_the_thread() -> None:
+    kept: list[Entry] = []
+    journal = Journal(kept.append, now_ms=lambda: 5, prefix="b.")
+    asked = screen.ApprovalNeeded(turn_id="t", approval_id="a", action="x", detail="", risks=(), on_screen_only=False)
+    approved, by = screen.ApprovalDecision.APPROVED, screen.AnsweredBy.HAND
+    for event in (
+        screen.TaskStarted(turn_id="t", request="fix it", by_voice=True),
+        asked,
+        screen.ApprovalSettled(turn_id="t", approval_id="a", decision=approved, by=by),
+        screen.TaskEnded(turn_id="t", outcome=Outcome.COMPLETED, elapsed_s=1.0),
+    ):
+        journal.note(event)
+    assert kept == [
+        UserAsked(at_ms=5, text="fix it", by_voice=True),
+        TurnBegan(at_ms=5, turn_id="b.t", request="fix it"),
+        ApprovalAsked(at_ms=5, turn_id="b.t", approval_id="b.a", action="x"),
+        ApprovalSettled(at_ms=5, approval_id="b.a", decision=approved),
+        TurnEnded(at_ms=5, turn_id="b.t", outcome=Outcome.COMPLETED),
+    ]
+
+
 def test_a_run_of_tests_is_kept_with_its_failures() -> None:
     printed = ("tests/test_a.py::test_one FAI", "LED [ 50%]\nnoise\nFAILED tests/test_a.py::test_two - assert 0")
     assert _kept(*_run("pytest -x", *printed, exit_status=1)) == [

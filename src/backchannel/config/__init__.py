@@ -1,6 +1,6 @@
 """One typed configuration, from a file and from what a command was given. Others get values, nobody a file."""
 
-from backchannel.config.files import config_path, find_home
+from backchannel.config.files import config_path, find_home, state_folder
 from backchannel.config.loading import load_config
 from backchannel.config.values import (
     CALLED_BY_REFERENCE,
@@ -11,6 +11,7 @@ from backchannel.config.values import (
     Context,
     Provider,
     Realtime,
+    Threads,
 )
 
 __all__ = [
@@ -22,7 +23,9 @@ __all__ = [
     "Context",
     "Provider",
     "Realtime",
+    "Threads",
     "config_path",
     "find_home",
     "load_config",
+    "state_folder",
 ]

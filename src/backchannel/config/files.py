@@ -1,4 +1,4 @@
-"""Where the configuration is."""
+"""Where the configuration is, and where state is kept."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FILE_NAME", "config_path", "find_home"]
+__all__ = ["FILE_NAME", "config_path", "find_home", "state_folder"]
 
 FILE_NAME: Final = "config.toml"
 _OURS: Final = "backchannel"
@@ -43,6 +43,25 @@ def config_path(env: Mapping[str, str], *, platform: str, user_home: Path) -> Pa
     return next((home / FILE_NAME for home in homes if (home / FILE_NAME).exists()), None)
 
 
+def state_folder(env: Mapping[str, str], *, platform: str, user_home: Path) -> Path:
+    """The folder of what is kept from one run to the next; whoever writes there makes it, for its owner's eyes only.
+
+    Args:
+        env: The environment.
+        platform: As `sys.platform` names it.
+        user_home: Of the person.
+    """
+    if ours := env.get("BACKCHANNEL_HOME"):
+        return Path(ours)
+    match platform:
+        case "darwin":
+            return user_home / "Library" / "Application Support" / _OURS
+        case "win32":
+            return Path(env.get("LOCALAPPDATA") or user_home / "AppData" / "Local") / _OURS
+        case _:
+            return _absolute(env.get("XDG_DATA_HOME", ""), user_home / ".local" / "share") / _OURS
+
+
 def _usual(env: Mapping[str, str], *, platform: str, user_home: Path) -> Path:
     match platform:
         case "darwin":
@@ -50,6 +69,9 @@ def _usual(env: Mapping[str, str], *, platform: str, user_home: Path) -> Path:
         case "win32":
             return Path(env.get("APPDATA") or user_home / "AppData" / "Roaming") / _OURS
         case _:
-            named = Path(env.get("XDG_CONFIG_HOME", ""))
-            # The convention: what is not absolute does not count.
-            return (named if named.is_absolute() else user_home / ".config") / _OURS
+            return _absolute(env.get("XDG_CONFIG_HOME", ""), user_home / ".config") / _OURS
+
+
+def _absolute(named: str, usual: Path) -> Path:
+    # The convention: what is not absolute does not count.
+    return Path(named) if Path(named).is_absolute() else usual

@@ -22,6 +22,7 @@ from backchannel.config.values import (
     Context,
     Provider,
     Realtime,
+    Threads,
 )
 from backchannel.errors import ConfigError, UsageError
 from backchannel.wire.realtime import LISTED_VOICES, TOOLS, websocket_url
@@ -95,6 +96,7 @@ class _Reading:
         """All of it."""
         realtime = self._struct(Realtime, ("realtime",), checks=_REALTIME_CHECKS)
         audio = self._struct(Audio, ("audio",))
+        threads = self._struct(Threads, ("threads",))
         chosen = self._table.get("model_provider")
         if chosen is not None and not (isinstance(chosen, str) and chosen):
             raise self._error(("model_provider",), expected="the id of a provider", got=kind_of(chosen))
@@ -113,6 +115,7 @@ class _Reading:
             source=self._source,
             realtime=realtime,
             audio=audio,
+            threads=threads,
             model_provider=chosen,
             providers=providers,
             notices=tuple(notices),
@@ -198,6 +201,8 @@ def _is_known(key: Key) -> bool:
             return name in Realtime.__struct_fields__
         case ("audio", name):
             return name in Audio.__struct_fields__
+        case ("threads", name):
+            return name in Threads.__struct_fields__
         case ("model_providers", _, name, *_):
             return name in Provider.__struct_fields__
         case _:
@@ -208,6 +213,7 @@ _KNOWN: Final = (
     *(f"realtime.{name}" for name in Realtime.__struct_fields__),
     *(f"realtime.context.{name}" for name in Context.__struct_fields__),
     *(f"audio.{name}" for name in Audio.__struct_fields__),
+    *(f"threads.{name}" for name in Threads.__struct_fields__),
     *CALLED_BY_REFERENCE,
     "model_provider",
 )

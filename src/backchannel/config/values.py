@@ -23,6 +23,7 @@ __all__ = [
     "Context",
     "Provider",
     "Realtime",
+    "Threads",
 ]
 
 MAX_RETRIES: Final = 100
@@ -152,6 +153,13 @@ class Audio(_Discreet, frozen=True, kw_only=True):
     """The channel that is listened to, the first being 1; all of them together when it is left out."""
 
 
+class Threads(_Discreet, frozen=True, kw_only=True):
+    """What is kept of conversations."""
+
+    store: bool = True
+    """Whether `talk` keeps them, so that they can be found and resumed."""
+
+
 class Provider(_Discreet, frozen=True, kw_only=True):
     """A service that has models, as much of it as the realtime connection needs."""
 
@@ -200,6 +208,7 @@ class Config(_Discreet, frozen=True, kw_only=True):
     """The file that was read; None when there is none."""
     realtime: Realtime = Realtime()
     audio: Audio = Audio()
+    threads: Threads = Threads()
     model_provider: str | None = None
     """The id of the provider, `openai` or one of `providers`; None when nobody has chosen."""
     providers: dict[str, Provider] = {}

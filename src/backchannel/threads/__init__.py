@@ -7,6 +7,7 @@ from backchannel.threads.digest import (
     open_tasks,
     past_conversation,
 )
+from backchannel.threads.encoding import decode_entry, encode_entry, encode_value
 from backchannel.threads.entries import (
     AgentSaid,
     ApprovalAsked,
@@ -23,31 +24,55 @@ from backchannel.threads.entries import (
     VoiceBegan,
     VoiceEnded,
 )
+from backchannel.threads.ids import new_thread_id
 from backchannel.threads.journal import Journal
+from backchannel.threads.listing import Direction, Page, SortKey, ThreadQuery, TurnQuery
 from backchannel.threads.memory import MemoryThreads
-from backchannel.threads.store import ThreadStore
+from backchannel.threads.sqlite import STORE_NAME, SqliteThreads
+from backchannel.threads.store import PlacedEntry, ThreadChange, ThreadStore
+from backchannel.threads.turns import Approval, Turn, TurnItem, TurnStatus
+from backchannel.threads.writer import ThreadWriter, Write
 
 __all__ = [
+    "STORE_NAME",
     "AgentSaid",
+    "Approval",
     "ApprovalAsked",
     "ApprovalSettled",
+    "Direction",
     "Entry",
     "Journal",
     "MemoryThreads",
     "OpenTask",
+    "Page",
     "PastConversation",
     "PeerSaid",
+    "PlacedEntry",
     "RanTests",
+    "SortKey",
     "Source",
     "Spoken",
+    "SqliteThreads",
     "Thread",
+    "ThreadChange",
+    "ThreadQuery",
     "ThreadStore",
+    "ThreadWriter",
+    "Turn",
     "TurnBegan",
     "TurnEnded",
+    "TurnItem",
+    "TurnQuery",
+    "TurnStatus",
     "UserAsked",
     "VoiceBegan",
     "VoiceEnded",
+    "Write",
+    "decode_entry",
+    "encode_entry",
+    "encode_value",
     "last_tests",
+    "new_thread_id",
     "open_tasks",
     "past_conversation",
 ]

@@ -41,14 +41,70 @@ class Thread:
     """The folder, absolute."""
     created_at_ms: int
     updated_at_ms: int
+    asked_at_ms: int | None = None
+    """When the user last asked for something in it."""
     branch: str | None = None
     """Of the repository in that folder, when it was last worked on."""
+    git_sha: str | None = None
+    """The commit that was checked out there."""
+    git_origin_url: str | None = dataclasses.field(default=None, repr=False)
+    """Where that repository comes from. It may hold a password."""
     first_ask: str | None = dataclasses.field(default=None, repr=False)
     """The first thing that was asked in it, as it was."""
     name: str | None = dataclasses.field(default=None, repr=False)
     archived: bool = False
     source: Source = "backchannel"
     """Whose thread it is: ours, or that of an agent that keeps its own."""
+    client_kind: str = "cli"
+    """What it was begun with, as the app server's protocol says it: `cli`, `vscode`, `exec`, `appServer`, or another
+    word."""
+    originator: str | None = None
+    """The name of the client that began it."""
+    model_provider: str | None = None
+    model: str | None = None
+    forked_from: str | None = None
+    """The thread that it is a copy of, up to where it was copied."""
+
+    @property
+    def recency_at_ms(self) -> int:
+        """When it was last asked for something, or else begun."""
+        return self.created_at_ms if self.asked_at_ms is None else self.asked_at_ms
+
+    def after(self, entry: Entry) -> Thread:
+        """The same thread with one entry more."""
+        first_ask, asked_at_ms = self.first_ask, self.asked_at_ms
+        match entry:
+            case UserAsked(at_ms=at_ms, text=text):
+                first_ask = text if first_ask is None else first_ask
+                asked_at_ms = _later(asked_at_ms, at_ms)
+            case TurnBegan(at_ms=at_ms):
+                asked_at_ms = _later(asked_at_ms, at_ms)
+            case _:
+                pass
+        updated_at_ms = max(self.updated_at_ms, entry.at_ms)
+        return dataclasses.replace(self, first_ask=first_ask, asked_at_ms=asked_at_ms, updated_at_ms=updated_at_ms)
+
+    def after_turn(self, *, started_at_ms: int | None, completed_at_ms: int | None) -> Thread:
+        """The same thread when a turn of it was begun or completed."""
+        times = [at_ms for at_ms in (started_at_ms, completed_at_ms) if at_ms is not None]
+        asked_at_ms = self.asked_at_ms if started_at_ms is None else _later(self.asked_at_ms, started_at_ms)
+        updated_at_ms = max(self.updated_at_ms, *times) if times else self.updated_at_ms
+        return dataclasses.replace(self, asked_at_ms=asked_at_ms, updated_at_ms=updated_at_ms)
+
+    def copied_as(self, thread_id: str, *, at_ms: int) -> Thread:
+        """The thread that a copy of this one is."""
+        return dataclasses.replace(
+            self,
+            thread_id=thread_id,
+            created_at_ms=at_ms,
+            updated_at_ms=at_ms,
+            archived=False,
+            forked_from=self.thread_id,
+        )
+
+
+def _later(before_ms: int | None, at_ms: int) -> int:
+    return at_ms if before_ms is None else max(before_ms, at_ms)
 
 
 class UserAsked(msgspec.Struct, frozen=True, kw_only=True, tag="user_asked"):

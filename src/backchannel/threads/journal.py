@@ -75,11 +75,14 @@ class Journal:
     Args:
         write: Keeps an entry.
         now_ms: The time, in milliseconds since the epoch.
+        prefix: Goes before the ids of turns and of requests for permission, which are unique in one conversation only,
+            where others are in the same thread.
     """
 
-    def __init__(self, write: Callable[[Entry], None], *, now_ms: Callable[[], int]) -> None:
+    def __init__(self, write: Callable[[Entry], None], *, now_ms: Callable[[], int], prefix: str = "") -> None:
         self._write = write
         self._now_ms = now_ms
+        self._prefix = prefix
         self._runs: dict[str, _TestRun] = {}
         """The commands that run tests, by their id."""
 
@@ -95,16 +98,23 @@ class Journal:
                 self._write(Spoken(at_ms=at_ms, speaker=speaker, text=text))
             case screen.TaskStarted(turn_id=turn_id, request=request, by_voice=by_voice):
                 self._write(UserAsked(at_ms=at_ms, text=request, by_voice=by_voice))
-                self._write(TurnBegan(at_ms=at_ms, turn_id=turn_id, request=request))
+                self._write(TurnBegan(at_ms=at_ms, turn_id=self._prefix + turn_id, request=request))
             case screen.TaskSteered(request=request, by_voice=by_voice):
                 self._write(UserAsked(at_ms=at_ms, text=request, by_voice=by_voice))
             case screen.TaskEnded(turn_id=turn_id, outcome=outcome, error=error):
                 self._runs.clear()
-                self._write(TurnEnded(at_ms=at_ms, turn_id=turn_id, outcome=outcome, error=error))
+                self._write(TurnEnded(at_ms=at_ms, turn_id=self._prefix + turn_id, outcome=outcome, error=error))
             case screen.ApprovalNeeded(turn_id=turn_id, approval_id=approval_id, action=action):
-                self._write(ApprovalAsked(at_ms=at_ms, turn_id=turn_id, approval_id=approval_id, action=action))
+                self._write(
+                    ApprovalAsked(
+                        at_ms=at_ms,
+                        turn_id=self._prefix + turn_id,
+                        approval_id=self._prefix + approval_id,
+                        action=action,
+                    )
+                )
             case screen.ApprovalSettled(approval_id=approval_id, decision=decision):
-                self._write(ApprovalSettled(at_ms=at_ms, approval_id=approval_id, decision=decision))
+                self._write(ApprovalSettled(at_ms=at_ms, approval_id=self._prefix + approval_id, decision=decision))
             case AgentMessage(text=text, phase=phase):
                 self._write(AgentSaid(at_ms=at_ms, text=text, is_final=phase is Phase.FINAL))
             case AgentCommandStarted(command_id=command_id, command=command) if runs_tests(command):

@@ -14,7 +14,7 @@ from backchannel.wire import unicode
 if TYPE_CHECKING:
     from typing import TextIO
 
-__all__ = ["JsonLines", "Lines", "Notice", "ReplyHeard", "Screen", "ShownEvent"]
+__all__ = ["JsonLines", "Lines", "Notice", "ReplyHeard", "Screen", "ShownEvent", "printable"]
 
 _TOLD_ATTEMPTS: Final = 5
 """Of the attempts to reconnect after the first one, every so-manieth is told."""
@@ -90,7 +90,7 @@ class Lines:
             case core.AgentMessage(text=text):
                 self._message(t, text)
             case core.AgentCommandStarted(command=command):
-                self._line(t, "agent $", textwrap.shorten(_printable(command), _WIDTH, placeholder=" …"))
+                self._line(t, "agent $", textwrap.shorten(printable(command), _WIDTH, placeholder=" …"))
             case core.AgentCommandEnded():
                 self._line(t, "agent $", _command_ending(event))
             case screen.ApprovalNeeded():
@@ -156,12 +156,12 @@ class Lines:
     def _detail(self, detail: str) -> None:
         lines = detail.splitlines()
         for line in lines[:_MAX_DETAIL_LINES]:
-            self._write(" " * (9 + _LABEL_WIDTH) + _printable(line))
+            self._write(" " * (9 + _LABEL_WIDTH) + printable(line))
         if len(lines) > _MAX_DETAIL_LINES:
             self._write(" " * (9 + _LABEL_WIDTH) + f"… {len(lines) - _MAX_DETAIL_LINES} more lines")
 
     def _line(self, t: float, label: str, text: str) -> None:
-        first, *rest = textwrap.wrap(_printable(text), _WIDTH) or [""]
+        first, *rest = textwrap.wrap(printable(text), _WIDTH) or [""]
         shown = f"{label:<{_LABEL_WIDTH}}"
         if self._colour:
             shown = f"\x1b[{_COLOURS.get(label, '0')}m{shown}\x1b[0m"
@@ -193,7 +193,7 @@ _COLOURS: Final = {
 }
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Text that cannot steer a terminal."""
     return "".join(character if character.isprintable() else " " for character in text)
 

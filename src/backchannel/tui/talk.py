@@ -39,6 +39,7 @@ from backchannel.runtime import (
 )
 from backchannel.tui.chaos import cause_chaos
 from backchannel.tui.commands import COMMANDS, Answer, Line, Mute, Quit, Status, Stop, Updates, read_line
+from backchannel.tui.keeping import Keeping
 from backchannel.tui.keyboard import typed_lines
 from backchannel.tui.lines import Notice, ReplyHeard
 from backchannel.tui.script import Moment, Script
@@ -91,6 +92,10 @@ class TalkOptions:
     chaos: bool = False
     """Whether the connection is broken now and then, to watch the conversation survive it."""
     timeout_s: float | None = 120.0
+    store: Path | None = None
+    """The file in which the conversation is kept; None for nowhere."""
+    resume: str | None = None
+    """The id of the thread that it goes on with, or `last` for the newest of the folder; None for a new one."""
 
     def __post_init__(self) -> None:
         self.session(prompt="")
@@ -106,6 +111,8 @@ class TalkOptions:
             )
         if self.text_only and self.out is not None:
             raise UsageError("--text has no sound that --out could save; leave one of them out")
+        if self.resume is not None and self.store is None:
+            raise UsageError("--resume goes on with what is kept; leave out --no-store, or set threads.store = true")
 
     @property
     def backend(self) -> Backend:
@@ -117,7 +124,7 @@ class TalkOptions:
         """Whether it is that of the local engine."""
         return isinstance(self.backend, LocalEngine)
 
-    def session(self, *, prompt: str, startup_context: str = "") -> ResolvedSession:
+    def session(self, *, prompt: str, startup_context: str = "", thread_id: str | None = None) -> ResolvedSession:
         """What the realtime session is going to be."""
         request = StartRequest(
             # What is configured is the dialect of another server.
@@ -125,6 +132,7 @@ class TalkOptions:
             model=self.model,
             voice=self.voice,
             modality=Modality.TEXT if self.text_only else Modality.AUDIO,
+            thread_id=thread_id,
         )
         return resolve_session(self.config, request, default_prompt=prompt, startup_context=startup_context)
 
@@ -157,6 +165,7 @@ class _Talk:
         self._sounds: dict[Step, bytes] = {}
         self._speaker: TextToSpeech | None = None
         self._card: VirtualSoundCard | None = None
+        self._keeping: Keeping | None = None
         self._conversation: Conversation
 
     async def run(self, stack: contextlib.AsyncExitStack) -> int:
@@ -174,6 +183,11 @@ class _Talk:
     async def _prepare(self, stack: contextlib.AsyncExitStack) -> None:
         for notice in self._options.config.notices:
             self._notice(notice)
+        if self._options.store is not None:
+            keeping = Keeping(
+                self._options.store, cwd=self._options.cwd, resume=self._options.resume, notice=self._notice
+            )
+            self._keeping = await stack.enter_async_context(keeping)
         # It looks around while everything else gets ready.
         gatherer = Gatherer(env=self._env, home=find_home(self._env), clock=self._clock)
         gathering = gatherer.begin(str(self._options.cwd), options=self._options.config.realtime.context)
@@ -327,6 +341,8 @@ class _Talk:
 
     async def _show(self) -> None:
         async for event in self._conversation.events():
+            if self._keeping is not None:
+                self._keeping.note(event)
             self._tell(event)
             match event:
                 case screen.TranscriptDone(speaker="assistant"):
@@ -390,7 +406,8 @@ class _Talk:
             first_name, language=user_language(self._env), tools=self._options.config.realtime.tools
         )
         context = await gathering.collect()
-        session = self._options.session(prompt=prompt, startup_context=context.text)
+        thread_id = None if self._keeping is None else self._keeping.thread_id
+        session = self._options.session(prompt=prompt, startup_context=context.text, thread_id=thread_id)
         if self._options.is_local:
             # An engine on this machine that is gone does not come back.
             options = msgspec.structs.replace(session.options, give_up_after_s=_LOCAL_OUTAGE_S)
