@@ -163,6 +163,9 @@ def engine(listen: str) -> int:
 
 @commands.command()
 @click.option("--cwd", type=click.Path(path_type=Path), metavar="DIR", help="Where to look.  [default: here]")
+@click.option(
+    "--thread", metavar="ID|last", help="As a session that goes on with this thread, or the last one of the folder."
+)
 @click.option("--budget", type=click.IntRange(min=500), metavar="N", help="How long it may be, in estimated tokens.")
 @click.option("--explain", is_flag=True, help="Say of each line where it comes from.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -174,7 +177,15 @@ def engine(listen: str) -> int:
     metavar="KEY=VALUE",
     help="Configure this for once, such as realtime.context.guidance=false. May be given many times.",
 )
-def context(cwd: Path | None, *, budget: int | None, explain: bool, as_json: bool, overrides: tuple[str, ...]) -> int:
+def context(
+    cwd: Path | None,
+    *,
+    thread: str | None,
+    budget: int | None,
+    explain: bool,
+    as_json: bool,
+    overrides: tuple[str, ...],
+) -> int:
     """Show what a session that starts here would be told of your work.
 
     The text goes to standard output; how long each part is and took goes to standard error.
@@ -187,8 +198,14 @@ def context(cwd: Path | None, *, budget: int | None, explain: bool, as_json: boo
 
     if budget is not None:
         overrides = (*overrides, f"realtime.context.budget={budget}")
+    config = load_config(os.environ, overrides=overrides)
     options = ContextOptions(
-        cwd=_folder(cwd), config=load_config(os.environ, overrides=overrides), explain=explain, as_json=as_json
+        cwd=_folder(cwd),
+        config=config,
+        store=_store() if config.threads.store else None,
+        thread=thread,
+        explain=explain,
+        as_json=as_json,
     )
     env = dict(os.environ)
     home = find_home(env)

@@ -73,7 +73,8 @@ def test_the_last_conversation_with_words_is_the_past_one() -> None:
         VoiceEnded(at_ms=0),
         VoiceBegan(at_ms=1),
         said,
-        UserAsked(at_ms=3, text="during"),
+        UserAsked(at_ms=3, text="during", by_voice=True),
+        UserAsked(at_ms=3, text="typed"),
         VoiceEnded(at_ms=4),
         asked,
         AgentSaid(at_ms=6, text="half way", is_final=False),
@@ -83,7 +84,10 @@ def test_the_last_conversation_with_words_is_the_past_one() -> None:
         VoiceEnded(at_ms=9),
     ]
     assert past_conversation(entries) == PastConversation(
-        began_at_ms=1, ended_at_ms=4, said=(said,), since=(asked, AgentSaid(at_ms=6, text="done"), ended)
+        began_at_ms=1,
+        ended_at_ms=4,
+        said=(said, Spoken(at_ms=3, speaker="user", text="typed")),
+        since=(asked, AgentSaid(at_ms=6, text="done"), ended),
     )
 
 
@@ -98,3 +102,5 @@ def test_without_words_there_was_no_conversation() -> None:
     assert past_conversation([VoiceBegan(at_ms=1)]) is None
     assert past_conversation([Spoken(at_ms=1, speaker="user", text="lost")]) is None
     assert past_conversation([VoiceBegan(at_ms=1), VoiceEnded(at_ms=2)]) is None
+    typed: list[Entry] = [VoiceBegan(at_ms=1), UserAsked(at_ms=2, text="hello")]
+    assert past_conversation(typed) is not None

@@ -9,6 +9,7 @@ import pytest
 from backchannel.config import Config, Context, Realtime
 from backchannel.errors import UsageError
 from backchannel.net import SystemClock
+from backchannel.threads import Spoken, SqliteThreads, Thread, UserAsked, VoiceBegan, VoiceEnded
 from backchannel.tui import ContextOptions, show_context
 
 if TYPE_CHECKING:
@@ -18,13 +19,22 @@ if TYPE_CHECKING:
 async def _shown(
     cwd: Path,
     *,
+    store: Path | None = None,
+    thread: str | None = None,
     realtime: Realtime | None = None,
     home: Path | None = None,
     explain: bool = False,
     as_json: bool = False,
 ) -> tuple[str, str]:
     out, remarks = io.StringIO(), io.StringIO()
-    options = ContextOptions(cwd=cwd, config=Config(realtime=realtime or Realtime()), explain=explain, as_json=as_json)
+    options = ContextOptions(
+        cwd=cwd,
+        config=Config(realtime=realtime or Realtime()),
+        store=store,
+        thread=thread,
+        explain=explain,
+        as_json=as_json,
+    )
     status = await show_context(
         options, env={"CODEX_HOME": str(cwd / "none")}, home=home, clock=SystemClock(), out=out, remarks=remarks
     )
@@ -112,6 +122,27 @@ async def test_parts_that_are_off_are_shown_as_such(folder: Path) -> None:
     out, remarks = await _shown(folder, realtime=realtime)
     assert "AGENTS.md\nBe kind" not in out
     assert remarks.splitlines()[8].endswith("switched off")
+
+
+async def test_it_can_be_that_of_a_session_that_goes_on(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "threads.sqlite"
+    with pytest.raises(UsageError, match="nothing is kept"):
+        await _shown(folder, store=path, thread="last")
+    store = SqliteThreads(path)
+    store.create(Thread(thread_id="a", cwd=str(folder), created_at_ms=1, updated_at_ms=1))
+    said = Spoken(at_ms=3, speaker="user", text="fix the login")
+    store.append(
+        "a", [VoiceBegan(at_ms=2), said, UserAsked(at_ms=3, text="fix it", by_voice=True), VoiceEnded(at_ms=4)]
+    )
+    store.close()
+    out, _ = await _shown(folder, store=path, thread="last")
+    assert "User: fix the login" in out
+    assert "### Latest turn\nUser:\nfix it" in out
+    out, _ = await _shown(folder, store=path)
+    assert "fix the login" not in out
+    assert f"- {folder}: fix it" in out
+    with pytest.raises(UsageError, match="expected the id of a thread"):
+        await _shown(folder, store=path, thread="b")
 
 
 async def test_a_folder_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ class PastConversation:
     began_at_ms: int
     ended_at_ms: int
     said: tuple[Spoken, ...]
+    """What was spoken, and what the user typed meanwhile."""
     since: tuple[UserAsked | AgentSaid | TurnEnded, ...]
     """What was asked and done when it was over."""
 
@@ -88,6 +89,8 @@ def past_conversation(entries: Sequence[Entry]) -> PastConversation | None:
         match entry:
             case Spoken() if ended_at_ms is None:
                 said.append(entry)
+            case UserAsked(by_voice=False, text=text, at_ms=at_ms) if ended_at_ms is None:
+                said.append(Spoken(at_ms=at_ms, speaker="user", text=text))
             case VoiceEnded() | VoiceBegan() if ended_at_ms is None:
                 ended_at_ms = entry.at_ms
             case UserAsked() | AgentSaid(is_final=True) | TurnEnded() if ended_at_ms is not None:
@@ -111,7 +114,7 @@ def _backwards(entries: Sequence[Entry]) -> list[int]:
 def _was_spoken_in(entries: Sequence[Entry], began: int) -> bool:
     for entry in entries[began + 1 :]:
         match entry:
-            case Spoken():
+            case Spoken() | UserAsked(by_voice=False):
                 return True
             case VoiceBegan() | VoiceEnded():
                 return False

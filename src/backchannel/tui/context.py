@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -9,15 +11,18 @@ import msgspec
 
 from backchannel.context import Gatherer, Standing
 from backchannel.errors import UsageError
+from backchannel.threads import SqliteThreads
+from backchannel.tui.keeping import find_thread
 from backchannel.wire import tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     from backchannel.config import Config
     from backchannel.context import Part, StartupContext
     from backchannel.net import Clock
+    from backchannel.threads import ThreadStore
 
 __all__ = ["ContextOptions", "show_context"]
 
@@ -38,6 +43,10 @@ class ContextOptions:
 
     cwd: Path
     config: Config
+    store: Path | None = None
+    """Where threads are kept; None for nowhere."""
+    thread: str | None = None
+    """The id of the thread to go on with, or `last`; None for a new one."""
     explain: bool = False
     """Whether to say of each line where it comes from."""
     as_json: bool = False
@@ -71,15 +80,20 @@ async def show_context(
     """Gather as a session would, print it to `out` and its figures to `remarks`; return the exit status.
 
     Raises:
-        UsageError: There is no such folder.
+        UsageError: There is no such folder, or no such thread.
+        StoreError: The store cannot be read.
     """
     if not options.cwd.is_dir():
         raise UsageError(f"expected a folder, got {str(options.cwd)!r}; choose one with --cwd")
     realtime = options.config.realtime
-    began = clock.now()
-    gatherer = Gatherer(env=env, home=home, clock=clock)
-    context = await gatherer.begin(str(options.cwd), options=realtime.context).collect()
-    took_ms = (clock.now() - began) * 1000
+    async with _opened(options.store) as store:
+        thread_id = None
+        if options.thread is not None:
+            thread_id = await asyncio.to_thread(_thread_id, store, options.thread, options.cwd)
+        began = clock.now()
+        gatherer = Gatherer(env=env, home=home, store=store, clock=clock)
+        context = await gatherer.begin(str(options.cwd), thread_id=thread_id, options=realtime.context).collect()
+        took_ms = (clock.now() - began) * 1000
     if options.as_json:
         print(msgspec.json.encode(_shown(options, context, took_ms)).decode(), file=out)
         return 0
@@ -93,6 +107,25 @@ async def show_context(
         print(context.text, file=out)
     _figures(context, took_ms, remarks)
     return 0
+
+
+@contextlib.asynccontextmanager
+async def _opened(path: Path | None) -> AsyncIterator[ThreadStore | None]:
+    """The store, where there is one: to look for it is no reason to make it."""
+    if path is None or not await asyncio.to_thread(path.exists):
+        yield None
+        return
+    store = await asyncio.to_thread(SqliteThreads, path)
+    try:
+        yield store
+    finally:
+        await asyncio.to_thread(store.close)
+
+
+def _thread_id(store: ThreadStore | None, name: str, cwd: Path) -> str:
+    if store is None:
+        raise UsageError("expected a thread that is kept, but nothing is kept; leave out --thread")
+    return find_thread(store, name, cwd=cwd).thread_id
 
 
 def _shown(options: ContextOptions, context: StartupContext, took_ms: float) -> _Shown:

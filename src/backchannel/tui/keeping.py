@@ -110,6 +110,11 @@ class Keeping:
             await self._writer.close()
         await self._close()
 
+    @property
+    def store(self) -> ThreadStore | None:
+        """Where earlier work is found; None where the store cannot be used."""
+        return self._store
+
     def note(self, event: screen.ScreenEvent) -> None:
         """Keep what is worth it of what is shown."""
         if self._journal is not None:

@@ -189,8 +189,11 @@ class _Talk:
             )
             self._keeping = await stack.enter_async_context(keeping)
         # It looks around while everything else gets ready.
-        gatherer = Gatherer(env=self._env, home=find_home(self._env), clock=self._clock)
-        gathering = gatherer.begin(str(self._options.cwd), options=self._options.config.realtime.context)
+        store, thread_id = (None, None) if self._keeping is None else (self._keeping.store, self._keeping.thread_id)
+        gatherer = Gatherer(env=self._env, home=find_home(self._env), store=store, clock=self._clock)
+        gathering = gatherer.begin(
+            str(self._options.cwd), thread_id=thread_id, options=self._options.config.realtime.context
+        )
         # The agent is named and the sounds are read before anything is started, so that a slip costs no time.
         agent = await asyncio.to_thread(make_agent, self._options.agent, cwd=self._options.cwd, env=self._env)
         stack.push_async_callback(agent.close)
