@@ -256,6 +256,43 @@ def replay(file: Path, *, check: bool, speed: float | None, as_json: bool) -> in
         signal.signal(signal.SIGTERM, before)
 
 
+@commands.group("app-server", invoke_without_command=True)
+@click.option(
+    "-c",
+    "--config",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Configure this for once. May be given many times.",
+)
+@click.pass_context
+def app_server(context: click.Context, overrides: tuple[str, ...]) -> int:
+    """Serve an editor or another program over standard input and output.
+
+    It speaks the protocol of Codex's app server: one JSON message a line. What is logged goes to standard error.
+    """
+    import os
+
+    if context.invoked_subcommand is not None:
+        return 0
+    from backchannel.config import find_home, load_config
+    from backchannel.server import ServeOptions, serve
+
+    env = dict(os.environ)
+    config = load_config(env, overrides=overrides)
+    for notice in config.notices:
+        click.echo(f"backchannel: {notice}", err=True)
+    options = ServeOptions(
+        config=config,
+        env=env,
+        home=find_home(env),
+        state_folder=_store().parent,
+        store=_store() if config.threads.store else None,
+        cwd=_folder(None),
+    )
+    return _run(lambda: serve(options))
+
+
 @commands.group()
 def threads() -> None:
     """Find, read and delete what is kept of conversations.

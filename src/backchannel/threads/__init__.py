@@ -30,7 +30,7 @@ from backchannel.threads.listing import Direction, Page, SortKey, ThreadQuery, T
 from backchannel.threads.memory import MemoryThreads
 from backchannel.threads.sqlite import STORE_NAME, SqliteThreads
 from backchannel.threads.store import PlacedEntry, ThreadChange, ThreadStore
-from backchannel.threads.turns import Approval, Turn, TurnItem, TurnStatus
+from backchannel.threads.turns import Approval, Turn, TurnItem, TurnStatus, status_of
 from backchannel.threads.writer import ThreadWriter, Write
 
 __all__ = [
@@ -75,4 +75,5 @@ __all__ = [
     "new_thread_id",
     "open_tasks",
     "past_conversation",
+    "status_of",
 ]

@@ -36,6 +36,8 @@ __all__ = [
     "TranscriptDone",
     "TranscriptSegmentItem",
     "Transport",
+    "Version",
+    "Voice",
     "Voices",
     "WebRtcTransport",
     "WebSocketTransport",

@@ -1,0 +1,92 @@
+"""`initialize`, `account/...`, `model/list` and `experimentalFeature/list`. Source: app-server.md 1.2, 2.2 and 2.4."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import sys
+from typing import TYPE_CHECKING, Final
+
+from backchannel import __version__
+from backchannel.errors import BackchannelError
+from backchannel.server.methods import Methods, Refused, row
+from backchannel.wire import appserver, jsonrpc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from backchannel.server.app import App
+    from backchannel.server.peer import Peer
+
+__all__ = ["account_methods"]
+
+_FEATURES: Final = (
+    appserver.Feature(name="realtime_conversation", stage="removed", enabled=True, default_enabled=True),
+    appserver.Feature(name="responses_websockets", stage="removed", enabled=True, default_enabled=True),
+)
+_SYSTEMS: Final = {"darwin": "macos", "win32": "windows"}
+
+
+def account_methods(app: App) -> Methods:
+    """The methods."""
+    methods = _Account(app)
+    return Methods(
+        at_once={
+            "initialize": row(appserver.InitializeParams, methods.initialize),
+            "account/read": row(appserver.AccountReadParams, methods.read),
+            "model/list": row(appserver.ModelListParams, methods.models),
+            "experimentalFeature/list": row(appserver.FeatureListParams, methods.features),
+        },
+        in_time={
+            "account/login/start": row(appserver.LoginParams, methods.log_in),
+            "account/logout": row(appserver.Empty, methods.log_out),
+        },
+    )
+
+
+class _Account:
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def initialize(self, peer: Peer, params: appserver.InitializeParams) -> appserver.InitializeResult:
+        peer.introduce(params)
+        client = params.client_info
+        system = _SYSTEMS.get(sys.platform, "linux")
+        agent = f"{client.name}/{__version__} ({platform.system()} {platform.release()}; {platform.machine()})"
+        return appserver.InitializeResult(
+            user_agent=f"{agent} backchannel ({client.name}; {client.version})",
+            codex_home=str(self._app.options.state_folder),
+            platform_family="windows" if system == "windows" else "unix",
+            platform_os=system,
+        )
+
+    def read(self, _: Peer, __: appserver.AccountReadParams) -> appserver.AccountReadResult:
+        options = self._app.options
+        account = None if options.credentials.api_key is None else appserver.Account()
+        return appserver.AccountReadResult(
+            account=account, requires_openai_auth=options.config.provider.requires_openai_auth
+        )
+
+    def models(self, _: Peer, __: appserver.ModelListParams) -> appserver.ModelListResult:
+        # An agent that has models says which; the ones that we have do not.
+        return appserver.ModelListResult(data=())
+
+    def features(self, _: Peer, __: appserver.FeatureListParams) -> appserver.FeatureListResult:
+        return appserver.FeatureListResult(data=_FEATURES)
+
+    async def log_in(self, _: Peer, params: appserver.LoginParams) -> appserver.LoginResult:
+        await self._kept(self._app.options.credentials.log_in, params.api_key)
+        self._app.tell_all("account/login/completed", appserver.LoginCompleted(success=True))
+        self._app.tell_all("account/updated", appserver.AccountUpdated(auth_mode="apikey"))
+        return appserver.LoginResult()
+
+    async def log_out(self, _: Peer, __: appserver.Empty) -> appserver.Empty:
+        await self._kept(self._app.options.credentials.log_out)
+        self._app.tell_all("account/updated", appserver.AccountUpdated())
+        return appserver.Empty()
+
+    async def _kept(self, change: Callable[..., None], *arguments: str) -> None:
+        try:
+            await asyncio.to_thread(change, *arguments)
+        except BackchannelError as exc:
+            raise Refused(str(exc), code=jsonrpc.INTERNAL_ERROR) from exc

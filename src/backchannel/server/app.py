@@ -1,0 +1,248 @@
+"""The app server without its transports: clients, loaded threads, and everything that they share.
+
+| resource | acquired by | released by |
+|---|---|---|
+| loaded thread, its agent | `thread/start`, `thread/resume`, `thread/fork` | `close` |
+| conversation of a thread | `thread/realtime/start` | its end, `thread/realtime/stop`, `close` |
+| store, writer, engine | `open`, the first conversation with the local engine | `close` |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from backchannel.context import Gatherer, default_prompt, user_first_name, user_language
+from backchannel.engine import Engine, EngineOptions
+from backchannel.runtime import LocalEngine, Target, choose_backend, server_target
+from backchannel.runtime.tasks import Tasks
+from backchannel.server.live_thread import LiveThread
+from backchannel.server.peer import ClientGone, Peer
+from backchannel.threads import ThreadWriter, new_thread_id
+from backchannel.wire import appserver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    import msgspec
+
+    from backchannel.agents import Agent
+    from backchannel.config import Config
+    from backchannel.errors import BackchannelError
+    from backchannel.server.account import Credentials
+    from backchannel.server.outbox import Outbox
+    from backchannel.server.voice import Voice
+    from backchannel.threads import Thread, ThreadStore
+    from backchannel.wire.jsonrpc import Id
+
+__all__ = ["App", "AppOptions"]
+
+_log = logging.getLogger(__name__)
+
+_CLOSING_S: Final = 4.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AppOptions:
+    """What the server is made of."""
+
+    config: Config
+    env: Mapping[str, str]
+    home: Path | None
+    """The user's."""
+    state_folder: Path
+    cwd: Path
+    """Where threads work that name no folder."""
+    store: ThreadStore
+    credentials: Credentials
+    make_agent: Callable[[Thread], Agent]
+    """Makes the agent of a thread; it may block."""
+
+
+class App:
+    """The app server's state. Use it as an asynchronous context manager; its methods belong to one event loop."""
+
+    def __init__(self, options: AppOptions) -> None:
+        self.options = options
+        self.threads: dict[str, LiveThread] = {}
+        self.voices: dict[str, Voice] = {}
+        self.peers: set[Peer] = set()
+        self.gatherer = Gatherer(env=options.env, home=options.home, store=options.store)
+        self.voice_locks: dict[str, asyncio.Lock] = {}
+        self._kept: set[str] = set()
+        """The threads that the store has."""
+        self._ephemeral: set[str] = set()
+        self._tasks = Tasks(on_failure=_failed)
+        self._stack = contextlib.AsyncExitStack()
+        self._writer: ThreadWriter
+        self._engine: Engine | None = None
+        self._engine_lock = asyncio.Lock()
+        self._first_name = ""
+
+    async def __aenter__(self) -> Self:
+        """Get ready."""
+        self._writer = await self._stack.enter_async_context(
+            ThreadWriter(self.options.store, on_failure=self._not_kept)
+        )
+        self._first_name = await asyncio.to_thread(user_first_name)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End conversations and turns, and keep what is not kept yet; what takes too long is cut off."""
+        for peer in list(self.peers):
+            self.disconnect(peer)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING_S):
+                await asyncio.gather(*(voice.stop() for voice in list(self.voices.values())))
+                await asyncio.gather(*(live.close() for live in self.threads.values()))
+        await self._tasks.cancel()
+        await self._stack.aclose()
+
+    # Clients
+
+    def connect(self, outbox: Outbox, *, give_up: Callable[[], None]) -> Peer:
+        """A client has come."""
+        peer = Peer(outbox, give_up=give_up, now_ms=self.now_ms)
+        self.peers.add(peer)
+        return peer
+
+    def disconnect(self, peer: Peer) -> None:
+        """A client has left. What it started goes on."""
+        self.peers.discard(peer)
+        peer.leave()
+
+    def tell(self, thread_id: str, method: str, params: object) -> None:
+        """See `Services`."""
+        for peer in self.peers:
+            if thread_id in peer.threads:
+                peer.tell(method, params)
+
+    def tell_all(self, method: str, params: object) -> None:
+        """Tell every client."""
+        for peer in self.peers:
+            peer.tell(method, params)
+
+    def ask(
+        self, thread_id: str, method: str, params: object, answered: Callable[[msgspec.Raw | None], None]
+    ) -> Callable[[], None]:
+        """See `Services`."""
+        asked: list[tuple[Peer, Id, asyncio.Future[msgspec.Raw]]] = [
+            (peer, *peer.ask(method, params)) for peer in self.peers if thread_id in peer.threads
+        ]
+
+        async def wait(future: asyncio.Future[msgspec.Raw]) -> None:
+            try:
+                answered(await future)
+            except (ClientGone, asyncio.CancelledError):
+                # Another client may answer, or the voice.
+                return
+
+        for _, _, future in asked:
+            self.start("question", wait(future))
+
+        def withdraw() -> None:
+            for peer, id_, future in asked:
+                peer.withdraw(id_)
+                future.cancel()
+                resolved = appserver.RequestResolved(thread_id=thread_id, request_id=id_)
+                peer.tell("serverRequest/resolved", resolved)
+
+        return withdraw
+
+    # The store
+
+    def keep(self, thread: Thread, write: Callable[[ThreadStore], object]) -> None:
+        """See `Services`."""
+        thread_id = thread.thread_id
+        if thread_id in self._ephemeral:
+            return
+        if thread_id not in self._kept:
+            self._kept.add(thread_id)
+            self._writer.write(lambda store: store.create(thread))
+        self._writer.write(write)
+
+    async def flush(self) -> None:
+        """Wait until the store has everything."""
+        await self._writer.flush()
+
+    def _not_kept(self, exc: BackchannelError) -> None:
+        message = f"not everything is kept: {exc}"
+        _log.warning("! %s", message)
+        self.tell_all("warning", appserver.WarningTold(message=message))
+
+    # Threads
+
+    def load(self, thread: Thread, agent: Agent, *, is_kept: bool, is_ephemeral: bool = False) -> LiveThread:
+        """A thread can be worked in from now on."""
+        live = LiveThread(thread, agent=agent, services=self)
+        self.threads[thread.thread_id] = live
+        if is_kept:
+            self._kept.add(thread.thread_id)
+        if is_ephemeral:
+            self._ephemeral.add(thread.thread_id)
+        return live
+
+    def is_ephemeral(self, thread_id: str) -> bool:
+        """Whether nothing of a thread is kept."""
+        return thread_id in self._ephemeral
+
+    # The voice
+
+    def prompt(self) -> str:
+        """Our own instructions of the voice."""
+        options = self.options
+        return default_prompt(
+            self._first_name, language=user_language(options.env), tools=options.config.realtime.tools
+        )
+
+    async def target(self, *, for_call: bool) -> Target:
+        """The realtime server.
+
+        Raises:
+            UsageError: There is none, or its key is missing; says what to do.
+        """
+        options = self.options
+        key = options.credentials.api_key
+        match choose_backend(options.config, logged_in=key is not None):
+            case LocalEngine():
+                return Target(base_url=await self._engine_url(), env=options.env)
+            case backend:
+                return server_target(backend, env=options.env, for_call=for_call, stored_key=key)
+
+    async def _engine_url(self) -> str:
+        async with self._engine_lock:
+            if self._engine is None:
+                engine = Engine(EngineOptions(env=self.options.env, on_notice=self._notice))
+                self._engine = await self._stack.enter_async_context(engine)
+        return self._engine.url
+
+    def _notice(self, message: str) -> None:
+        self.tell_all("warning", appserver.WarningTold(message=message))
+
+    # Everything else
+
+    def start(self, name: str, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """See `Services`."""
+        return self._tasks.start(name, work)
+
+    def now_ms(self) -> int:
+        """See `Services`."""
+        return time.time_ns() // 1_000_000
+
+    def new_id(self) -> str:
+        """See `Services`."""
+        return new_thread_id(self.now_ms())
+
+
+def _failed(name: str, exc: Exception) -> None:
+    # It is in the log; what it belonged to goes on without it.
+    _log.error("! %s failed: %s", name, type(exc).__name__)

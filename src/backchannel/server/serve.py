@@ -1,0 +1,88 @@
+"""Running the app server until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backchannel.agents import make_agent
+from backchannel.server.account import Credentials
+from backchannel.server.app import App, AppOptions
+from backchannel.server.dispatch import Dispatcher
+from backchannel.server.stdio import serve_stdio
+from backchannel.threads import MemoryThreads, SqliteThreads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from backchannel.agents import Agent
+    from backchannel.config import Config
+    from backchannel.threads import Thread, ThreadStore
+
+__all__ = ["ServeOptions", "serve"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """How the app server is run."""
+
+    config: Config
+    env: Mapping[str, str]
+    home: Path | None
+    state_folder: Path
+    store: Path | None
+    """The file in which threads are kept; None keeps them as long as the process lives."""
+    cwd: Path
+
+
+async def serve(options: ServeOptions) -> int:
+    """Serve until the client leaves or a signal comes; the exit status.
+
+    Raises:
+        StoreError: The store cannot be used.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    store: ThreadStore = MemoryThreads()
+    if options.store is not None:
+        store = await asyncio.to_thread(SqliteThreads, options.store)
+    try:
+        credentials = await asyncio.to_thread(Credentials, options.state_folder)
+        app_options = AppOptions(
+            config=options.config,
+            env=options.env,
+            home=options.home,
+            state_folder=options.state_folder,
+            cwd=options.cwd,
+            store=store,
+            credentials=credentials,
+            make_agent=_agents(options),
+        )
+        async with App(app_options) as app, asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(serve_stdio(app, Dispatcher(app)), name="stdio")
+            stopping = tasks.create_task(_wait(stop), name="signals")
+            await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+            serving.cancel()
+            stopping.cancel()
+    finally:
+        await asyncio.to_thread(store.close)
+    return 0
+
+
+def _agents(options: ServeOptions) -> Callable[[Thread], Agent]:
+    def make(thread: Thread) -> Agent:
+        return make_agent("workspace", cwd=Path(thread.cwd), env=options.env)
+
+    return make
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()

@@ -1,0 +1,78 @@
+"""The app server on standard input and output: one message a line, both ways. Source: app-server.md 1.1."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from typing import TYPE_CHECKING, Final
+
+from backchannel.server.dispatch import Dialogue
+from backchannel.server.outbox import Outbox
+
+if TYPE_CHECKING:
+    from backchannel.server.app import App
+    from backchannel.server.dispatch import Dispatcher
+
+__all__ = ["serve_stdio"]
+
+_log = logging.getLogger(__name__)
+
+MAX_LINE_BYTES: Final = 64 * 1024 * 1024
+"""Of one message; a longer one is passed over."""
+_CHUNK: Final = 256 * 1024
+_LAST_WORDS_S: Final = 2.0
+
+
+async def serve_stdio(app: App, dispatcher: Dispatcher) -> None:
+    """Serve the one client at the other end, until it closes our input or does not read what it is sent."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=_CHUNK)
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
+    writing, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, sys.stdout.buffer)
+    writer = asyncio.StreamWriter(writing, protocol, None, loop)
+    outbox = Outbox()
+    gone = asyncio.Event()
+    peer = app.connect(outbox, give_up=gone.set)
+    dialogue = Dialogue(dispatcher, peer)
+    async with asyncio.TaskGroup() as tasks:
+        writes = tasks.create_task(_write(writer, outbox, gone), name="stdout")
+        does = tasks.create_task(dialogue.run(), name="requests")
+        reads = tasks.create_task(_read(reader, dialogue), name="stdin")
+        left = tasks.create_task(_wait(gone), name="gone")
+        await asyncio.wait([reads, left], return_when=asyncio.FIRST_COMPLETED)
+        does.cancel()
+        reads.cancel()
+        left.cancel()
+        app.disconnect(peer)
+        await asyncio.wait([writes], timeout=_LAST_WORDS_S)
+        writes.cancel()
+    transport.close()
+
+
+async def _read(reader: asyncio.StreamReader, dialogue: Dialogue) -> None:
+    rest = b""
+    skipping = False
+    while chunk := await reader.read(_CHUNK):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            if skipping:
+                skipping = False
+            elif line.strip():
+                dialogue.receive(line)
+        if len(rest) > MAX_LINE_BYTES:
+            _log.warning("! a message of more than %d bytes is passed over", MAX_LINE_BYTES)
+            rest, skipping = b"", True
+
+
+async def _write(writer: asyncio.StreamWriter, outbox: Outbox, gone: asyncio.Event) -> None:
+    try:
+        while messages := await outbox.take():
+            writer.write(b"\n".join(messages) + b"\n")
+            await writer.drain()
+    except (BrokenPipeError, ConnectionResetError):
+        gone.set()
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()

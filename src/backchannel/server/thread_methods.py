@@ -1,0 +1,316 @@
+"""`thread/...`, without the conversation. Source: app-server.md 1.5."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+
+from backchannel import __version__
+from backchannel.context.scans import branch_of, find_project
+from backchannel.errors import BackchannelError, StoreError, UnknownThread, UsageError
+from backchannel.server.methods import Methods, Refused, check_thread_id, row
+from backchannel.threads import Thread, ThreadQuery, TurnQuery, TurnStatus
+from backchannel.wire import appserver, jsonrpc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from backchannel.server.app import App
+    from backchannel.server.live_thread import LiveThread
+    from backchannel.server.peer import Peer
+    from backchannel.threads import SortKey, Turn
+
+__all__ = ["thread_methods"]
+
+_MAX_TURNS: Final = 10_000
+_DEFAULT_LIMIT: Final = 25
+_MAX_LIMIT: Final = 100
+_NO_PROVIDER: Final = "backchannel"
+_STATUSES: Final[dict[TurnStatus, appserver.TurnStatus]] = {
+    TurnStatus.IN_PROGRESS: "inProgress",
+    TurnStatus.COMPLETED: "completed",
+    TurnStatus.INTERRUPTED: "interrupted",
+    TurnStatus.FAILED: "failed",
+}
+_SORTS: Final[dict[str, SortKey]] = {
+    "created_at": "created",
+    "updated_at": "updated",
+    "recency_at": "recency",
+    "section_position": "created",
+}
+_INTERACTIVE: Final = ("cli", "vscode")
+"""What threads were begun with that are listed."""
+
+
+def thread_methods(app: App) -> Methods:
+    """The methods."""
+    methods = _Threads(app)
+    return Methods(
+        at_once={
+            "thread/loaded/list": row(appserver.LoadedListParams, methods.loaded),
+            "thread/unsubscribe": row(appserver.ThreadIdParams, methods.unsubscribe),
+        },
+        in_time={
+            "thread/start": row(appserver.ThreadStartParams, methods.start),
+            "thread/resume": row(appserver.ThreadResumeParams, methods.resume),
+            "thread/fork": row(appserver.ThreadForkParams, methods.fork),
+            "thread/read": row(appserver.ThreadReadParams, methods.read),
+            "thread/list": row(appserver.ThreadListParams, methods.list_),
+            "thread/name/set": row(appserver.ThreadNameParams, methods.set_name),
+            "thread/archive": row(appserver.ThreadIdParams, methods.archive),
+            "thread/unarchive": row(appserver.ThreadIdParams, methods.unarchive),
+        },
+    )
+
+
+class _Threads:
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def start(self, peer: Peer, params: appserver.ThreadStartParams) -> appserver.ThreadResult:
+        app = self._app
+        cwd = self._folder(params.cwd)
+        at_ms = app.now_ms()
+        thread = Thread(
+            thread_id=app.new_id(),
+            cwd=cwd,
+            created_at_ms=at_ms,
+            updated_at_ms=at_ms,
+            branch=await asyncio.to_thread(_branch, cwd),
+            client_kind="vscode",
+            originator=None if peer.info is None else peer.info.name,
+            model_provider=params.model_provider or app.options.config.model_provider,
+            model=params.model,
+        )
+        live = await self._load(thread, is_kept=False, is_ephemeral=params.ephemeral is True)
+        return self._joined(peer, live)
+
+    async def resume(self, peer: Peer, params: appserver.ThreadResumeParams) -> appserver.ThreadResult:
+        check_thread_id(params.thread_id)
+        live = self._app.threads.get(params.thread_id)
+        if live is None:
+            thread = await self._stored(params.thread_id)
+            if thread is None:
+                raise Refused(f"no rollout found for thread id {params.thread_id}")
+            if params.cwd is not None:
+                thread = dataclasses.replace(thread, cwd=self._folder(params.cwd))
+            live = await self._load(thread, is_kept=True)
+        turns = () if params.exclude_turns else await self._turns(params.thread_id)
+        return self._joined(peer, live, turns=turns)
+
+    async def fork(self, peer: Peer, params: appserver.ThreadForkParams) -> appserver.ThreadResult:
+        check_thread_id(params.thread_id)
+        await self._app.flush()
+        new_id, at_ms = self._app.new_id(), self._app.now_ms()
+        store = self._app.options.store
+        try:
+            thread = await asyncio.to_thread(lambda: store.fork(params.thread_id, new_id, at_ms=at_ms))
+        except UnknownThread:
+            raise Refused(f"no rollout found for thread id {params.thread_id}") from None
+        except StoreError as exc:
+            raise _unusable(exc) from exc
+        live = await self._load(thread, is_kept=True)
+        turns = () if params.exclude_turns else await self._turns(new_id)
+        return self._joined(peer, live, turns=turns)
+
+    async def read(self, _: Peer, params: appserver.ThreadReadParams) -> appserver.ThreadReadResult:
+        check_thread_id(params.thread_id)
+        live = self._app.threads.get(params.thread_id)
+        stored = await self._stored(params.thread_id)
+        thread = stored or (None if live is None else live.thread)
+        if thread is None:
+            raise Refused(f"thread not loaded: {params.thread_id}")
+        turns = await self._turns(params.thread_id) if params.include_turns else ()
+        return appserver.ThreadReadResult(thread=self._seen(thread, turns=turns))
+
+    async def list_(self, _: Peer, params: appserver.ThreadListParams) -> appserver.ThreadListResult:
+        await self._app.flush()
+        cwds = (params.cwd,) if isinstance(params.cwd, str) else params.cwd
+        try:
+            query = ThreadQuery(
+                cursor=params.cursor,
+                limit=min(params.limit or _DEFAULT_LIMIT, _MAX_LIMIT),
+                sort=_SORTS[params.sort_key or "created_at"],
+                direction="oldest_first" if params.sort_direction == "asc" else "newest_first",
+                archived=params.archived is True,
+                cwds=cwds,
+                client_kinds=_INTERACTIVE,
+                search=params.search_term or "",
+            )
+            page = await asyncio.to_thread(self._app.options.store.list_threads, query)
+        except UsageError as exc:
+            raise Refused(str(exc)) from exc
+        except StoreError as exc:
+            raise _unusable(exc) from exc
+        return appserver.ThreadListResult(
+            data=tuple(self._seen(thread) for thread in page.items), next_cursor=page.next_cursor
+        )
+
+    def loaded(self, _: Peer, __: appserver.LoadedListParams) -> appserver.LoadedListResult:
+        return appserver.LoadedListResult(data=tuple(self._app.threads))
+
+    def unsubscribe(self, peer: Peer, params: appserver.ThreadIdParams) -> appserver.UnsubscribeResult:
+        check_thread_id(params.thread_id)
+        status: Literal["notLoaded", "notSubscribed", "unsubscribed"] = "unsubscribed"
+        if params.thread_id not in self._app.threads:
+            status = "notLoaded"
+        elif params.thread_id not in peer.threads:
+            status = "notSubscribed"
+        peer.threads.discard(params.thread_id)
+        return appserver.UnsubscribeResult(status=status)
+
+    async def set_name(self, _: Peer, params: appserver.ThreadNameParams) -> appserver.Empty:
+        name = params.name.strip()
+        if not name:
+            raise Refused("expected a name with at least one character, got an empty one")
+        live = self._app.threads.get(params.thread_id)
+        if live is not None:
+            live.thread = dataclasses.replace(live.thread, name=name)
+            self._app.keep(live.thread, lambda store: store.set_name(params.thread_id, name))
+        else:
+            await self._change(params.thread_id, lambda store_id: self._app.options.store.set_name(store_id, name))
+        told = appserver.ThreadNameUpdated(thread_id=params.thread_id, thread_name=name)
+        self._app.tell_all("thread/name/updated", told)
+        return appserver.Empty()
+
+    async def archive(self, _: Peer, params: appserver.ThreadIdParams) -> appserver.Empty:
+        store = self._app.options.store
+        await self._change(params.thread_id, lambda thread_id: store.set_archived(thread_id, archived=True))
+        self._app.tell_all("thread/archived", appserver.ThreadClosed(thread_id=params.thread_id))
+        return appserver.Empty()
+
+    async def unarchive(self, _: Peer, params: appserver.ThreadIdParams) -> appserver.UnarchiveResult:
+        store = self._app.options.store
+        await self._change(params.thread_id, lambda thread_id: store.set_archived(thread_id, archived=False))
+        self._app.tell_all("thread/unarchived", appserver.ThreadClosed(thread_id=params.thread_id))
+        thread = await self._stored(params.thread_id)
+        if thread is None:
+            raise Refused(f"no rollout found for thread id {params.thread_id}")
+        return appserver.UnarchiveResult(thread=self._seen(thread))
+
+    # Parts of them
+
+    def _folder(self, named: str | None) -> str:
+        base = self._app.options.cwd
+        return str(base) if not named else os.path.normpath(base / named)
+
+    async def _change(self, thread_id: str, change: Callable[[str], None]) -> None:
+        check_thread_id(thread_id)
+        await self._app.flush()
+        try:
+            await asyncio.to_thread(change, thread_id)
+        except UnknownThread:
+            raise Refused(f"no rollout found for thread id {thread_id}") from None
+        except StoreError as exc:
+            raise _unusable(exc) from exc
+
+    async def _load(self, thread: Thread, *, is_kept: bool, is_ephemeral: bool = False) -> LiveThread:
+        try:
+            agent = await asyncio.to_thread(self._app.options.make_agent, thread)
+        except BackchannelError as exc:
+            raise Refused(str(exc)) from exc
+        return self._app.load(thread, agent, is_kept=is_kept, is_ephemeral=is_ephemeral)
+
+    def _joined(
+        self, peer: Peer, live: LiveThread, *, turns: tuple[appserver.Turn, ...] = ()
+    ) -> appserver.ThreadResult:
+        peer.threads.add(live.thread_id)
+        seen = self._seen(live.thread, turns=turns)
+        # After the answer.
+        self._app.start("thread started", self._tell_started(live.thread_id, msgspec.structs.replace(seen, turns=())))
+        return appserver.ThreadResult(
+            thread=seen,
+            model=live.thread.model or "",
+            model_provider=live.thread.model_provider or _NO_PROVIDER,
+            cwd=live.thread.cwd,
+            runtime_workspace_roots=(live.thread.cwd,),
+            approval_policy="never",
+            sandbox=appserver.Sandbox(type="dangerFullAccess"),
+        )
+
+    async def _tell_started(self, thread_id: str, thread: appserver.Thread) -> None:
+        self._app.tell(thread_id, "thread/started", appserver.ThreadStarted(thread=thread))
+
+    async def _stored(self, thread_id: str) -> Thread | None:
+        await self._app.flush()
+        try:
+            return await asyncio.to_thread(self._app.options.store.get, thread_id)
+        except StoreError as exc:
+            raise _unusable(exc) from exc
+
+    async def _turns(self, thread_id: str) -> tuple[appserver.Turn, ...]:
+        await self._app.flush()
+        query = TurnQuery(limit=_MAX_TURNS, with_items=True)
+        try:
+            page = await asyncio.to_thread(self._app.options.store.turns, thread_id, query)
+        except StoreError as exc:
+            raise _unusable(exc) from exc
+        return tuple(_turn(turn) for turn in page.items)
+
+    def _seen(self, thread: Thread, *, turns: tuple[appserver.Turn, ...] = ()) -> appserver.Thread:
+        live = self._app.threads.get(thread.thread_id)
+        git = None
+        if thread.branch or thread.git_sha or thread.git_origin_url:
+            git = appserver.GitInfo(sha=thread.git_sha, branch=thread.branch, origin_url=thread.git_origin_url)
+        return appserver.Thread(
+            id=thread.thread_id,
+            session_id=thread.thread_id,
+            preview=thread.first_ask or "",
+            ephemeral=self._app.is_ephemeral(thread.thread_id),
+            model_provider=thread.model_provider or _NO_PROVIDER,
+            created_at=thread.created_at_ms // 1000,
+            updated_at=thread.updated_at_ms // 1000,
+            recency_at=thread.recency_at_ms // 1000,
+            status=appserver.NotLoadedStatus() if live is None else live.status,
+            cwd=thread.cwd,
+            cli_version=__version__,
+            source=thread.client_kind,
+            name=thread.name,
+            model=thread.model,
+            originator=thread.originator,
+            forked_from_id=thread.forked_from,
+            git_info=git,
+            turns=turns,
+        )
+
+
+def _turn(turn: Turn) -> appserver.Turn:
+    started, completed = turn.started_at_ms, turn.completed_at_ms
+    items = []
+    for item in turn.items or ():
+        try:
+            items.append(msgspec.json.decode(item.data, type=appserver.ThreadItem))
+        except (msgspec.MsgspecError, UnicodeError):
+            # Another version wrote it.
+            continue
+    return appserver.Turn(
+        id=turn.turn_id,
+        status=_STATUSES[turn.status],
+        items=tuple(items),
+        items_view="full",
+        error=None if turn.error is None else _error(turn.error),
+        started_at=None if started is None else started // 1000,
+        completed_at=None if completed is None else completed // 1000,
+        duration_ms=None if started is None or completed is None else completed - started,
+        root_turn_id=turn.turn_id,
+    )
+
+
+def _error(data: msgspec.Raw) -> appserver.TurnError | None:
+    try:
+        return msgspec.json.decode(data, type=appserver.TurnError)
+    except (msgspec.MsgspecError, UnicodeError):
+        return None
+
+
+def _branch(cwd: str) -> str | None:
+    project = find_project(cwd)
+    return None if project is None else branch_of(project)
+
+
+def _unusable(exc: StoreError) -> Refused:
+    return Refused(str(exc), code=jsonrpc.INTERNAL_ERROR)

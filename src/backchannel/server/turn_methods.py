@@ -1,0 +1,65 @@
+"""`turn/...`: asking the agent for something. Source: app-server.md 1.3 and 1.6."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backchannel.server.live_thread import Ask
+from backchannel.server.methods import Methods, Refused, find_live, row
+from backchannel.wire import appserver
+
+if TYPE_CHECKING:
+    from backchannel.server.app import App
+    from backchannel.server.peer import Peer
+
+__all__ = ["turn_methods"]
+
+
+def turn_methods(app: App) -> Methods:
+    """The methods."""
+    methods = _Turns(app)
+    return Methods(
+        at_once={
+            "turn/start": row(appserver.TurnStartParams, methods.start),
+            "turn/steer": row(appserver.TurnSteerParams, methods.steer),
+        },
+        in_time={"turn/interrupt": row(appserver.TurnInterruptParams, methods.interrupt)},
+    )
+
+
+class _Turns:
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def start(self, _: Peer, params: appserver.TurnStartParams) -> appserver.TurnStartResult:
+        live = find_live(self._app, params.thread_id)
+        turn = live.submit(_ask(params))
+        shown = appserver.Turn(id=turn.turn_id, status="inProgress", root_turn_id=turn.turn_id)
+        return appserver.TurnStartResult(turn=shown)
+
+    def steer(self, _: Peer, params: appserver.TurnSteerParams) -> appserver.TurnSteerResult:
+        live = find_live(self._app, params.thread_id)
+        if live.turn is None:
+            raise Refused("no active turn to steer")
+        if live.turn.turn_id != params.expected_turn_id:
+            raise Refused(f"expected active turn id `{params.expected_turn_id}` but found `{live.turn.turn_id}`")
+        return appserver.TurnSteerResult(turn_id=live.submit(_ask(params)).turn_id)
+
+    async def interrupt(self, _: Peer, params: appserver.TurnInterruptParams) -> appserver.Empty:
+        live = find_live(self._app, params.thread_id)
+        if live.turn is None:
+            raise Refused("no active turn to interrupt")
+        if live.turn.turn_id != params.turn_id:
+            raise Refused(f"expected active turn id {params.turn_id} but found {live.turn.turn_id}")
+        await live.interrupt()
+        return appserver.Empty()
+
+
+def _ask(params: appserver.TurnStartParams | appserver.TurnSteerParams) -> Ask:
+    metadata = params.responsesapi_client_metadata
+    return Ask(
+        text="\n".join(part.text for part in params.input if isinstance(part, appserver.TextInput)),
+        content=params.input,
+        client_id=params.client_user_message_id,
+        metadata=params.client_metadata if metadata is None else metadata,
+    )
