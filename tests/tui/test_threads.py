@@ -165,7 +165,7 @@ def test_an_export_is_a_header_and_every_entry(path: Path, here: Path) -> None:
         entries = store.entries("first", newest=9999)
         thread = store.get("first")
     out = io.StringIO()
-    assert export_thread(path, "last", cwd=here, out=out) == 0
+    assert export_thread(path, "last", cwd=here, to=None, out=out) == 0
     header, *lines = out.getvalue().splitlines()
     assert thread is not None
     assert msgspec.json.decode(header, type=ExportHeader) == ExportHeader(thread=thread)
@@ -174,10 +174,21 @@ def test_an_export_is_a_header_and_every_entry(path: Path, here: Path) -> None:
     assert tuple(decode_entry(line.encode()) for line in lines) == entries
 
 
+def test_an_export_goes_into_a_file(path: Path, here: Path) -> None:
+    out = io.StringIO()
+    export_thread(path, "first", cwd=here, to=None, out=out)
+    (here / "out.jsonl").write_text("what was there before " * 999)
+    assert export_thread(path, "first", cwd=here, to=here / "out.jsonl", out=io.StringIO()) == 0
+    assert (here / "out.jsonl").read_text(encoding="utf-8") == out.getvalue()
+    with pytest.raises(UsageError, match=r"cannot be written: .*; choose another one"):
+        export_thread(path, "first", cwd=here, to=here / "missing" / "out.jsonl", out=out)
+
+
 def test_a_thread_that_is_not_there_is_said(path: Path) -> None:
     out = io.StringIO()
     with pytest.raises(UnknownThread, match="`backchannel threads list` shows them"):
-        export_thread(path, "none", cwd=path, out=out)
+        export_thread(path, "none", cwd=path, to=path.parent / "none", out=out)
+    assert not (path.parent / "none").exists()
     with pytest.raises(UnknownThread):
         delete_thread(path, "none", confirm=None, out=out)
     with pytest.raises(UsageError, match="expected a thread that was begun in /nowhere, but none is kept"):
