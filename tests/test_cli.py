@@ -31,6 +31,7 @@ from backchannel.testing import (
     tone,
     write_wav,
 )
+from backchannel.threads import SqliteThreads, Thread
 from tests.net.peers import tcp_server
 from tests.planted import API_KEY, planted_in
 from tests.runtime.stage import polite, until
@@ -201,6 +202,11 @@ def test_help_names_every_option_of_talk(
         (["replay", "missing.jsonl"], ["missing.jsonl cannot be read", "talk --record"]),
         (["replay", "."], ["Is a directory"]),
         (["replay", "x.jsonl", "--check", "--speed", "2"], ["--check", "--speed"]),
+        (["talk", "--text", "--say", "hi", "--resume", "--no-store"], ["--resume", "--no-store", "threads.store"]),
+        (["talk", "--text", "--say", "hi", "--resume", "nope"], ["nope", "threads list"]),
+        (["threads", "show", "last"], ["none is kept", "threads list"]),
+        (["threads", "export", "nope"], ["nope", "threads list"]),
+        (["threads", "delete", "nope"], ["--yes"]),
         (["engine", "--listen", "here"], ["127.0.0.1:8765", "'here'"]),
         (["engine", "--listen", "127.0.0.1:99999"], ["99999"]),
     ],
@@ -424,6 +430,96 @@ async def test_words_that_are_no_utf8_go_on(project: Path) -> None:
         mirrored = await server.wait_for(of_type("conversation.item.create"))
     assert (ended.status, ended.err) == (0, "")
     assert mirrored.field("item.content.0.text") == "[USER] list ?"
+
+
+# What is kept
+
+
+async def test_a_conversation_is_found_shown_gone_on_with_exported_and_deleted(project: Path, tmp_path: Path) -> None:
+    home = {"BACKCHANNEL_HOME": str(tmp_path / "home")}
+    async with ScriptedServer(polite, polite, polite) as server:
+        arguments = ("--say", "list the files", "--text", "--cwd", str(project))
+        assert (await beside(server, *arguments, env=home)).status == 0
+        assert (await beside(server, *arguments, "--resume", env=home)).status == 0
+        ended = await beside(server, *arguments, "--no-store", env=home)
+        assert (ended.status, ended.err) == (0, "")
+
+    def asked(*words: str) -> Ended:
+        return run("threads", *words, env=home, cwd=project)
+
+    listed = await asyncio.to_thread(asked, "list", "--json")
+    (thread,) = map(json.loads, listed.out.splitlines())
+    assert (listed.status, listed.err) == (0, "")
+    thread_id = thread["thread_id"]
+    for words in (["list", "--cwd", "."], ["search", "LIST", "file"]):
+        assert thread_id in one_line((await asyncio.to_thread(asked, *words)).out)
+    for words in (["list", "--cwd", ".."], ["search", "parser"]):
+        assert "no thread of that kind" in one_line((await asyncio.to_thread(asked, *words)).out)
+    shown = await asyncio.to_thread(asked, "show", "last")
+    assert shown.out == (await asyncio.to_thread(asked, "show", thread_id)).out
+    assert shown.out.count("you type list the files") == 2
+
+    exported = await asyncio.to_thread(asked, "export", "last", "--out", "thread.jsonl")
+    assert (exported.status, exported.out, exported.err) == (0, "", "")
+    text = await asyncio.to_thread((project / "thread.jsonl").read_text)
+    assert (await asyncio.to_thread(asked, "export", thread_id)).out == text
+    assert json.loads(text.splitlines()[0])["thread"] == thread
+
+    refused = await asyncio.to_thread(asked, "delete", thread_id)
+    assert refused.status == 2
+    assert "--yes" in one_line(refused.err)
+    deleted = await asyncio.to_thread(asked, "delete", thread_id, "--yes")
+    assert (deleted.status, deleted.out) == (0, f"deleted {thread_id}\n")
+    gone = await asyncio.to_thread(asked, "show", thread_id)
+    assert (gone.status, gone.out) == (2, "")
+    assert thread_id in one_line(gone.err)
+
+
+def test_what_is_kept_and_cannot_be_read_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BACKCHANNEL_HOME", str(tmp_path))
+    (tmp_path / "threads.sqlite3").write_bytes(b"garbage" * 1000)
+    ended = run_here("threads", "list", cwd=tmp_path, monkeypatch=monkeypatch, capsys=capsys)
+    assert (ended.status, ended.out) == (1, "")
+    assert f"the thread store {tmp_path}/threads.sqlite3 is damaged" in one_line(ended.err)
+
+
+@pytest.mark.parametrize(("answer", "is_gone"), [("y", True), ("n", False)])
+def test_at_a_terminal_it_is_asked_whether_a_thread_is_to_be_deleted(
+    answer: str, *, is_gone: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "threads.sqlite3"
+    with SqliteThreads(path) as store:
+        store.create(Thread(thread_id="a", cwd="/x", created_at_ms=1, updated_at_ms=1, name="Old"))
+    keys, terminal = pty.openpty()
+    os.write(keys, f"{answer}\n".encode())
+    done = subprocess.run(
+        [*COMMAND, "threads", "delete", "a"],
+        stdin=terminal,
+        capture_output=True,
+        text=True,
+        env=environment({"BACKCHANNEL_HOME": str(tmp_path)}),
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    os.close(keys)
+    os.close(terminal)
+    assert "Delete “Old” for good?" in done.stdout
+    assert done.returncode == (0 if is_gone else 1)
+    with SqliteThreads(path) as store:
+        assert (store.get("a") is None) is is_gone
+
+
+async def test_nothing_is_kept_where_that_is_configured(project: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "config.toml").write_text("[threads]\nstore = false\n")
+    async with ScriptedServer(polite) as server:
+        arguments = ("--say", "list the files", "--text", "--cwd", str(project))
+        ended = await beside(server, *arguments, env={"BACKCHANNEL_HOME": str(home)})
+    assert (ended.status, ended.err) == (0, "")
+    assert [each.name for each in home.iterdir()] == ["config.toml"]
 
 
 # Interruptions

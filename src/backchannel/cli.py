@@ -13,7 +13,6 @@ from backchannel.errors import BackchannelError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from typing import TextIO
 
 __all__ = ["main"]
 
@@ -347,14 +346,17 @@ def show(thread: str, cwd: Path | None, *, limit: int, as_json: bool) -> int:
 @threads.command()
 @click.argument("thread", metavar="ID|last")
 @_of_folder
-@click.option(
-    "--out", type=click.File("w", encoding="utf-8", lazy=True), default="-", metavar="FILE", help="Write it here."
-)
-def export(thread: str, cwd: Path | None, out: TextIO) -> int:
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write it here, and not to the terminal.")
+def export(thread: str, cwd: Path | None, out: Path | None) -> int:
     """Write a thread as JSON Lines: a header, and then every entry."""
+    import io
+
     from backchannel.tui import export_thread
 
-    return export_thread(_store(), thread, cwd=_folder(cwd), out=out)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # It is for programs, whatever the terminal can show.
+        sys.stdout.reconfigure(encoding="utf-8")
+    return export_thread(_store(), thread, cwd=_folder(cwd), to=out, out=sys.stdout)
 
 
 @threads.command()

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backchannel.config import config_path
+from backchannel.config import config_path, state_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,3 +58,25 @@ def test_each_platform_has_a_folder_for_configuration(
 ) -> None:
     path = put(tmp_path / folder)
     assert config_path({variable: value.format(tmp_path)}, platform=platform, user_home=tmp_path) == path
+
+
+@pytest.mark.parametrize(
+    ("platform", "env", "folder"),
+    [
+        ("linux", {"BACKCHANNEL_HOME": "{}/ours", "XDG_DATA_HOME": "{}/xdg"}, "ours"),
+        ("linux", {"BACKCHANNEL_HOME": "", "XDG_DATA_HOME": ""}, ".local/share/backchannel"),
+        ("linux", {"XDG_DATA_HOME": "relative"}, ".local/share/backchannel"),
+        ("linux", {"XDG_DATA_HOME": "{}/xdg"}, "xdg/backchannel"),
+        ("darwin", {"XDG_DATA_HOME": "{}/xdg"}, "Library/Application Support/backchannel"),
+        ("win32", {"LOCALAPPDATA": "{}/local"}, "local/backchannel"),
+        ("win32", {}, "AppData/Local/backchannel"),
+        ("win32", {"BACKCHANNEL_HOME": "{}/ours"}, "ours"),
+    ],
+)
+def test_each_platform_has_a_folder_for_what_is_kept(
+    platform: str, env: dict[str, str], folder: str, tmp_path: Path
+) -> None:
+    named = {name: value.format(tmp_path) for name, value in env.items()}
+    assert state_folder(named, platform=platform, user_home=tmp_path) == tmp_path / folder
+    # Nobody has made it.
+    assert list(tmp_path.iterdir()) == []

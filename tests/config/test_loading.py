@@ -16,6 +16,7 @@ from backchannel.config import (
     Context,
     Provider,
     Realtime,
+    Threads,
     load_config,
 )
 from backchannel.errors import ConfigError, UsageError
@@ -445,3 +446,13 @@ def test_every_type_has_words(tmp_path: Path) -> None:
             said = refusal(tmp_path, f"[{table}]\n{name} = 2026-01-01\n")
             assert said.startswith(f"HOME/config.toml, line 2: {table}.{name}: expected ")
             assert said.endswith("got a date or a time")
+
+
+def test_that_nothing_is_kept_can_be_configured(tmp_path: Path) -> None:
+    assert load(tmp_path, "").threads == Threads(store=True)
+    assert load(tmp_path, "[threads]\nstore = false\n").threads == Threads(store=False)
+    assert load(tmp_path, "[threads]\nstore = false\n", "threads.store=true").threads.store
+    with pytest.raises(ConfigError, match=r"line 2: threads\.store: expected true or false, got"):
+        load(tmp_path, '[threads]\nstore = "no"\n')
+    with pytest.raises(ConfigError, match=r"did you mean threads\.store\?"):
+        load(tmp_path, "", "threads.stor=false", strict=True)

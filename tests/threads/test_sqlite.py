@@ -31,6 +31,7 @@ from backchannel.threads import (
     TurnStatus,
     UserAsked,
 )
+from backchannel.threads.database import Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -278,8 +279,10 @@ def test_who_waits_for_another_for_too_long_is_told(path: Path) -> None:
             )
             with pytest.raises(StoreError, match="is locked"), store.batch():
                 raise AssertionError("never begun")
-            # Reading goes on.
+            # Reading goes on, also for those who come now.
             assert len(store.recent(9)) == 1
+            with SqliteThreads(path, busy_timeout_s=0.1) as other:
+                assert len(other.recent(9)) == 1
         store.append("a", [asked("x")])
         assert store.entries("a", newest=9) == (asked("x"),)
         assert store.get("b") is None
@@ -300,7 +303,7 @@ def test_a_store_that_may_not_grow_loses_nothing_of_what_it_has(path: Path) -> N
 
         def fill_in_a_batch() -> None:
             with store.batch():
-                store.set_name("a", "lost")
+                store.set_archived("a", archived=True)
                 for _ in range(3):
                     with pytest.raises(StoreError, match="is full"):
                         store.append("a", [asked("y" * 9000)])
@@ -320,7 +323,7 @@ def test_a_store_that_may_not_grow_loses_nothing_of_what_it_has(path: Path) -> N
         assert len(store.entries("a", newest=9999)) == number
         found = store.get("a")
         assert found is not None
-        assert found.name is None
+        assert not found.archived
     with SqliteThreads(path) as store:
         store.append("a", [asked("there is room again")])
         assert len(store.entries("a", newest=9999)) == number + 1
@@ -340,9 +343,9 @@ def test_a_file_that_cannot_grow_loses_nothing_of_what_it_has(path: Path) -> Non
 # Files that cannot be used
 
 
-def filled(path: Path) -> None:
+def filled(path: Path, *, n_threads: int = 50) -> None:
     with SqliteThreads(path) as store, store.batch():
-        for number in range(50):
+        for number in range(n_threads):
             store.create(thread(str(number), name=f"thread {number}"))
             store.append(str(number), [asked("x" * 500)])
 
@@ -392,6 +395,39 @@ def test_an_entry_that_is_none_is_named(path: Path) -> None:
             assert caught.value.problem == "corrupt"
             with pytest.raises(StoreError, match="`backchannel threads delete a`"):
                 store.timeline("a", limit=9)
+
+
+def test_a_text_that_is_none_is_damage(path: Path) -> None:
+    filled(path)
+    with SqliteThreads(path) as store:
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("UPDATE threads SET name = CAST(x'ff' AS TEXT) WHERE thread_id = '3'")
+            database.commit()
+        with pytest.raises(StoreError, match="is damaged: Could not decode to UTF-8") as caught:
+            store.get("3")
+        assert caught.value.problem == "corrupt"
+
+
+def test_a_file_is_looked_at_for_damage_only_so_long(path: Path) -> None:
+    filled(path, n_threads=500)
+    # What is not found in time is found where it is read.
+    Database(path, busy_timeout_s=1, check_s=0).close()
+
+
+@pytest.mark.parametrize("lock", ["BEGIN EXCLUSIVE", "BEGIN"])
+def test_who_finds_a_file_locked_that_is_being_made_waits_and_is_told(lock: str, path: Path) -> None:
+    filled(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.execute(lock)
+        assert other.execute("SELECT count(*) FROM threads").fetchone() == (50,)
+        with pytest.raises(StoreError) as caught:
+            SqliteThreads(path, busy_timeout_s=0.1)
+        assert caught.value.problem == "busy"
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            opened = pool.submit(SqliteThreads, path)
+            other.execute("ROLLBACK")
+            opened.result().close()
 
 
 def test_a_database_of_another_program_is_left_alone(path: Path) -> None:

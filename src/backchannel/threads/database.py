@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from backchannel.errors import LocalProtocolError, StoreError
 from backchannel.threads.schema import APPLICATION_ID, MIGRATIONS, make_search, migrate, version_of
+from backchannel.threads.transactions import Batch, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["Database"]
 
 _CHECK_S: Final = 0.03
-"""How long a file is checked for damage when it is opened; a small one is checked whole in that time."""
 _CHECK_STEPS: Final = 2000
 _RETRY_S: Final = 0.01
 _WAL_BYTES: Final = 16 * 1024 * 1024
@@ -43,6 +43,7 @@ class Database:
         path: Where it is; a new one is made for its owner's eyes only, and so is its folder.
         busy_timeout_s: How long to wait for another writer.
         max_bytes: How large the file may become; None for as large as the disk lets it.
+        check_s: How long it is looked at for damage; a small file is looked at whole in the usual time.
         migrations: What leads to today's tables.
 
     Raises:
@@ -55,14 +56,16 @@ class Database:
         *,
         busy_timeout_s: float,
         max_bytes: int | None = None,
+        check_s: float = _CHECK_S,
         migrations: Sequence[Migration] = MIGRATIONS,
     ) -> None:
         self.path = path
         self._busy_timeout_s = busy_timeout_s
+        self._check_s = check_s
         self._migrations = migrations
         self._write_lock = threading.RLock()
         self._read_lock = threading.Lock()
-        self._batch: _Batch | None = None
+        self._batch: Batch | None = None
         self._wipes = False
         with self._translated(), contextlib.ExitStack() as stack:
             if self._is_there():
@@ -81,23 +84,21 @@ class Database:
                 with self._batch.part(self._writer):
                     yield self._writer
                 return
-            self._writer.execute("BEGIN IMMEDIATE")
-            with _ending(self._writer):
+            with transaction(self._writer):
                 yield self._writer
             self._wipe()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """The threads as they are at one moment."""
-        if self._batch is not None and self._batch.thread == threading.get_ident():
+        batch = self._batch
+        if batch is not None and batch.is_ours:
             # It sees what it has written.
             with self._translated():
                 yield self._writer
             return
-        with self._read_lock, self._translated():
-            self._reader.execute("BEGIN")
-            with _ending(self._reader):
-                yield self._reader
+        with self._read_lock, self._translated(), transaction(self._reader, "DEFERRED"):
+            yield self._reader
 
     @contextlib.contextmanager
     def batch(self) -> Iterator[None]:
@@ -106,15 +107,13 @@ class Database:
             if self._batch is not None:
                 yield
                 return
-            self._writer.execute("BEGIN IMMEDIATE")
-            self._batch = _Batch(thread=threading.get_ident())
-            try:
-                with _ending(self._writer):
+            with transaction(self._writer):
+                self._batch = Batch()
+                try:
                     yield
-                    if self._batch.failure is not None:
-                        raise self._batch.failure
-            finally:
-                self._batch = None
+                    self._batch.check()
+                finally:
+                    self._batch = None
             self._wipe()
 
     def wipe_afterwards(self) -> None:
@@ -125,10 +124,6 @@ class Database:
         """Let go of the file; idempotent."""
         with self._write_lock, self._read_lock, self._translated():
             self._open.close()
-
-    def failure(self, exc: sqlite3.Error) -> StoreError:
-        """What a failure means."""
-        return _failure(exc, str(self.path), busy_timeout_s=self._busy_timeout_s)
 
     # Opening
 
@@ -171,7 +166,7 @@ class Database:
             self._check(connection)
 
     def _check(self, connection: sqlite3.Connection) -> None:
-        until = time.monotonic() + _CHECK_S
+        until = time.monotonic() + self._check_s
         connection.set_progress_handler(lambda: time.monotonic() > until, _CHECK_STEPS)
         try:
             (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
@@ -238,47 +233,7 @@ class Database:
         except sqlite3.ProgrammingError as exc:
             raise LocalProtocolError(f"expected an open thread store: {exc}") from exc
         except sqlite3.Error as exc:
-            raise self.failure(exc) from exc
-
-
-class _Batch:
-    """A transaction of many parts."""
-
-    def __init__(self, *, thread: int) -> None:
-        self.thread = thread
-        self.failure: sqlite3.Error | None = None
-        """Why nothing of it can be kept."""
-
-    @contextlib.contextmanager
-    def part(self, connection: sqlite3.Connection) -> Iterator[None]:
-        if self.failure is not None:
-            raise self.failure
-        try:
-            connection.execute("SAVEPOINT part")
-            try:
-                yield
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK TO part")
-                    connection.execute("RELEASE part")
-                raise
-            connection.execute("RELEASE part")
-        except sqlite3.Error as exc:
-            self.failure = exc
-            raise
-
-
-@contextlib.contextmanager
-def _ending(connection: sqlite3.Connection) -> Iterator[None]:
-    """End the transaction that has begun."""
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # SQLite takes some back by itself, such as one for which the disk is full.
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+            raise _failure(exc, str(self.path), busy_timeout_s=self._busy_timeout_s) from exc
 
 
 def _failure(exc: sqlite3.Error, path: str, *, busy_timeout_s: float) -> StoreError:
@@ -298,7 +253,7 @@ def _failure(exc: sqlite3.Error, path: str, *, busy_timeout_s: float) -> StoreEr
                 reason="cannot grow: the disk, or the room it may take, is full",
                 remedy="free some space, or delete old conversations; what was stored before is still there",
             )
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | 0:
             return _corrupt(path, str(exc))
         case _:
             return StoreError(
@@ -310,7 +265,7 @@ def _failure(exc: sqlite3.Error, path: str, *, busy_timeout_s: float) -> StoreEr
 
 
 def _code_of(exc: sqlite3.Error) -> int:
-    """SQLite's own code; 0 where Python has found the fault."""
+    """SQLite's own code; 0 where Python has found what is stored to be no text."""
     try:
         return exc.sqlite_errorcode
     except AttributeError:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import dataclasses
-import heapq
+import itertools
 import threading
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from backchannel.threads.store import PlacedEntry
 from backchannel.threads.turns import Approval, Turn, TurnStatus, error_of, status_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
 
     import msgspec
@@ -36,6 +37,8 @@ class MemoryThreads:
         self._lock = threading.RLock()
         self._threads: dict[str, _Kept] = {}
         self._n_created = 0
+        self._order: list[tuple[int, int, str]] = []
+        """When each was changed last, in that order; its number; its id."""
 
     # Threads
 
@@ -73,38 +76,37 @@ class MemoryThreads:
     def recent(self, limit: int) -> tuple[Thread, ...]:
         """See `ThreadStore`."""
         with self._lock:
-            kept = [kept for kept in self._threads.values() if not kept.thread.archived]
-            return _newest(kept, limit)
+            newest = (self._threads[thread_id].thread for _, _, thread_id in reversed(self._order))
+            return tuple(itertools.islice((thread for thread in newest if not thread.archived), limit))
 
     def working(self) -> tuple[Thread, ...]:
         """See `ThreadStore`."""
         with self._lock:
             working = [kept for kept in self._threads.values() if kept.running()]
-            return _newest(working, len(working))
+            working.sort(key=lambda kept: kept.place, reverse=True)
+            return tuple(kept.thread for kept in working)
 
     def change(self, thread_id: str, change: ThreadChange) -> None:
         """See `ThreadStore`."""
-        with self._lock:
-            kept = self._known(thread_id)
+        with self._changing(thread_id) as kept:
             kept.thread = change.of(kept.thread)
 
     def set_name(self, thread_id: str, name: str | None) -> None:
         """See `ThreadStore`."""
-        with self._lock:
-            kept = self._known(thread_id)
+        with self._changing(thread_id) as kept:
             kept.thread = dataclasses.replace(kept.thread, name=name)
 
     def set_archived(self, thread_id: str, *, archived: bool) -> None:
         """See `ThreadStore`."""
-        with self._lock:
-            kept = self._known(thread_id)
+        with self._changing(thread_id) as kept:
             kept.thread = dataclasses.replace(kept.thread, archived=archived)
 
     def delete(self, thread_id: str) -> None:
         """See `ThreadStore`."""
         with self._lock:
-            self._known(thread_id)
+            kept = self._known(thread_id)
             del self._threads[thread_id]
+            del self._order[bisect.bisect_left(self._order, kept.place)]
 
     def fork(self, thread_id: str, new_id: str, *, at_ms: int) -> Thread:
         """See `ThreadStore`."""
@@ -118,9 +120,8 @@ class MemoryThreads:
 
     def append(self, thread_id: str, entries: Iterable[Entry]) -> None:
         """See `ThreadStore`."""
-        with self._lock:
-            kept = self._known(thread_id)
-            for entry in entries:
+        with self._changing(thread_id) as kept:
+            for entry in tuple(entries):
                 kept.add(entry)
 
     def entries(self, thread_id: str, *, newest: int) -> tuple[Entry, ...]:
@@ -140,15 +141,13 @@ class MemoryThreads:
 
     def put_turn(self, thread_id: str, turn: Turn) -> None:
         """See `ThreadStore`."""
-        with self._lock:
-            kept = self._known(thread_id)
+        with self._changing(thread_id) as kept:
             kept.put(turn)
             kept.put_items(turn.turn_id, turn.items or ())
 
     def put_items(self, thread_id: str, turn_id: str, items: Iterable[TurnItem], *, at_ms: int) -> None:
         """See `ThreadStore`."""
-        with self._lock:
-            kept = self._known(thread_id)
+        with self._changing(thread_id) as kept:
             if turn_id not in kept.turns:
                 raise LocalProtocolError(f"expected the id of a turn of the thread {thread_id}, got {turn_id}")
             kept.put_items(turn_id, items)
@@ -205,6 +204,18 @@ class MemoryThreads:
         self._n_created += 1
         kept.number = self._n_created
         self._threads[thread_id] = kept
+        bisect.insort(self._order, kept.place)
+
+    @contextlib.contextmanager
+    def _changing(self, thread_id: str) -> Iterator[_Kept]:
+        """Change a thread, and put it where it belongs then."""
+        with self._lock:
+            kept = self._known(thread_id)
+            before = kept.place
+            yield kept
+            if kept.place != before:
+                del self._order[bisect.bisect_left(self._order, before)]
+                bisect.insort(self._order, kept.place)
 
     def _known(self, thread_id: str) -> _Kept:
         kept = self._threads.get(thread_id)
@@ -226,6 +237,11 @@ class _Kept:
         """The turns whose beginning is an entry."""
         self.items: dict[str, dict[str, TurnItem]] = {}
         self.approvals: dict[str, Approval] = {}
+
+    @property
+    def place(self) -> tuple[int, int, str]:
+        """Where it stands among the threads of the store."""
+        return (self.thread.updated_at_ms, self.number, self.thread.thread_id)
 
     def running(self) -> list[Turn]:
         return [turn for turn in self.turns.values() if turn.status is TurnStatus.IN_PROGRESS]
@@ -292,8 +308,3 @@ class _Kept:
         approval = self.approvals.get(approval_id)
         if approval is not None and approval.decision is None:
             self.approvals[approval_id] = dataclasses.replace(approval, decision=decision, settled_at_ms=at_ms)
-
-
-def _newest(kept: list[_Kept], limit: int) -> tuple[Thread, ...]:
-    newest = heapq.nlargest(limit, kept, key=lambda each: (each.thread.updated_at_ms, each.number))
-    return tuple(each.thread for each in newest)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from backchannel.threads.transactions import transaction
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
@@ -141,37 +143,25 @@ def version_of(connection: sqlite3.Connection) -> int:
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration]) -> None:
     """Make the migrations that are missing. Another process may be about to do the same: one of the two does it."""
     while version_of(connection) < len(migrations):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(connection):
             version = version_of(connection)
             if version < len(migrations):
                 for statement in migrations[version]:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {version + 1}")
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
 
 
 def make_search(connection: sqlite3.Connection) -> None:
     """Make what threads are searched with, where it is missing; it holds nothing that is not elsewhere."""
     if _has_search(connection):
         return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
         if not _has_search(connection):
             for name in ("search_insert", "search_delete", "search_update"):
                 connection.execute(f"DROP TRIGGER IF EXISTS {name}")
             for statement in _SEARCH:
                 connection.execute(statement)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _has_search(connection: sqlite3.Connection) -> bool:

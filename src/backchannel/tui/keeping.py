@@ -82,15 +82,12 @@ class Keeping:
             self._folder, self._branch = await asyncio.to_thread(_place, self._cwd)
             if self._resume is not None:
                 self._resumed = await asyncio.to_thread(find_thread, self._store, self._resume, cwd=self._cwd)
-        except StoreError as exc:
+        except BaseException as exc:
             await self._close()
-            if self._resume is not None:
+            if not isinstance(exc, StoreError) or self._resume is not None:
                 raise
             self._notice(f"this conversation is not kept: {exc}")
             return self
-        except UsageError:
-            await self._close()
-            raise
         prefix = ""
         if self._resumed is None:
             self.thread_id = new_thread_id(_now_ms())

@@ -14,7 +14,7 @@ import msgspec
 
 from backchannel import __version__
 from backchannel.core import Outcome, screen
-from backchannel.errors import UnknownThread
+from backchannel.errors import UnknownThread, UsageError
 from backchannel.threads import (
     AgentSaid,
     ApprovalAsked,
@@ -129,21 +129,39 @@ def show_thread(path: Path, name: str, *, cwd: Path, newest: int, out: TextIO, a
     return 0
 
 
-def export_thread(path: Path, name: str, *, cwd: Path, out: TextIO) -> int:
+def export_thread(path: Path, name: str, *, cwd: Path, to: Path | None, out: TextIO) -> int:
     """Write a thread as JSON Lines: a header, and every entry; return the exit status.
 
+    Args:
+        path: Of the store.
+        name: The id, or `last`.
+        cwd: Of which folder it is the last one.
+        to: The file to write; None for `out`.
+        out: Where to, when it is no file.
+
     Raises:
-        UsageError: There is no such thread.
+        UsageError: There is no such thread, or the file cannot be written.
         StoreError: It cannot be read.
     """
     with _opened(path) as store:
         thread = find_thread(store, name, cwd=cwd)
-        out.write(encode_value(ExportHeader(thread=thread)).decode() + "\n")
-        position = 0
-        while placed := store.timeline(thread.thread_id, after=position, limit=_PIECE):
-            out.writelines(encode_entry(each.entry).decode() + "\n" for each in placed)
-            position = placed[-1].position
+        if to is None:
+            out.writelines(_exported(store, thread))
+            return 0
+        try:
+            with to.open("w", encoding="utf-8") as file:
+                file.writelines(_exported(store, thread))
+        except OSError as exc:
+            raise UsageError(f"the file {to} cannot be written: {exc.strerror}; choose another one") from exc
     return 0
+
+
+def _exported(store: ThreadStore, thread: Thread) -> Iterator[str]:
+    yield encode_value(ExportHeader(thread=thread)).decode() + "\n"
+    position = 0
+    while placed := store.timeline(thread.thread_id, after=position, limit=_PIECE):
+        yield from (encode_entry(each.entry).decode() + "\n" for each in placed)
+        position = placed[-1].position
 
 
 def delete_thread(path: Path, thread_id: str, *, confirm: Callable[[str], bool] | None, out: TextIO) -> int:
