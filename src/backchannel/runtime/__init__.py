@@ -13,6 +13,7 @@ from backchannel.runtime.targets import (
     choose_backend,
     server_target,
 )
+from backchannel.runtime.tasks import Tasks
 from backchannel.runtime.transport import Join, OverExistingCall, OverWebRtc, OverWebSocket, Transport
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Recorder",
     "Settings",
     "Target",
+    "Tasks",
     "Transport",
     "Watcher",
     "choose_backend",

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from backchannel.context import Gatherer, default_prompt, user_first_name, user_language
 from backchannel.engine import Engine, EngineOptions
-from backchannel.runtime import LocalEngine, Target, choose_backend, server_target
-from backchannel.runtime.tasks import Tasks
+from backchannel.runtime import LocalEngine, Target, Tasks, choose_backend, server_target
 from backchannel.server.live_thread import LiveThread
 from backchannel.server.peer import ClientGone, Peer
 from backchannel.threads import ThreadWriter, new_thread_id

@@ -5,7 +5,7 @@ What cannot be read is a value, never an exception. Source: app-server.md 1.1 an
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
@@ -39,7 +39,7 @@ INVALID_PARAMS: Final = -32602
 INTERNAL_ERROR: Final = -32603
 OVERLOADED: Final = -32001
 
-Id: TypeAlias = int | str
+Id: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | str
 """Of a request: an integer of 64 bits or a text; the answer carries it as it came."""
 
 
@@ -178,5 +178,6 @@ def _encode(message: object) -> bytes:
     try:
         return _ENCODER.encode(message)
     except UnicodeEncodeError:
-        # Half a character, as a broken name on the disk has it.
-        return _ENCODER.encode(unicode.encodable(msgspec.to_builtins(message)))
+        # Half a character, as a broken name on the disk has it. What is left to be opened came as JSON.
+        plain = msgspec.to_builtins(message, enc_hook=msgspec.json.decode)
+        return _ENCODER.encode(unicode.encodable(plain))

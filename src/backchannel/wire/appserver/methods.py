@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Final
+import typing
+from typing import Final, Literal
 
 import msgspec
-from msgspec import inspect
 
 from backchannel.wire.appserver import account, approvals, handshake, realtime, threads, turns
 from backchannel.wire.appserver.items import TextInput
@@ -47,6 +47,8 @@ class Method:
     """By their name on the wire."""
     is_ours: bool = False
     """Whether only we have it."""
+    needs_params: bool = False
+    """Whether a request has to have parameters, if only empty ones."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +60,8 @@ class TellNotification:
     """Whether it goes only to clients with the capability `backchannel`."""
 
 
-def _realtime(params: type[msgspec.Struct], result: type[msgspec.Struct] = Empty, *, is_ours: bool = False) -> Method:
-    return Method(params=params, result=result, is_experimental=True, is_ours=is_ours)
+def _realtime(params: type[msgspec.Struct], *, is_ours: bool = False) -> Method:
+    return Method(params=params, is_experimental=True, is_ours=is_ours)
 
 
 METHODS: Final = {
@@ -97,7 +99,9 @@ METHODS: Final = {
     "thread/realtime/appendText": _realtime(realtime.AppendTextParams),
     "thread/realtime/appendSpeech": _realtime(realtime.AppendSpeechParams),
     "thread/realtime/stop": _realtime(realtime.RealtimeStopParams),
-    "thread/realtime/listVoices": _realtime(Empty, realtime.ListVoicesResult),
+    "thread/realtime/listVoices": Method(
+        params=Empty, result=realtime.ListVoicesResult, is_experimental=True, needs_params=True
+    ),
     "thread/realtime/playback": _realtime(realtime.PlaybackParams, is_ours=True),
 }
 """What a client may ask."""
@@ -177,6 +181,8 @@ def experimental_use(name: str, params: msgspec.Raw | None) -> Problem | None:
 
 def read_params(name: str, params: msgspec.Raw | None) -> msgspec.Struct | Problem:
     """The parameters of a method that there is, or why it is refused."""
+    if params is None and METHODS[name].needs_params:
+        return _invalid("missing field `params`")
     data = _NO_PARAMS if params is None else bytes(params)
     try:
         read: msgspec.Struct = _DECODERS[name].decode(_NO_PARAMS if data == b"null" else data)
@@ -219,31 +225,26 @@ def _in_other_words(said: str, kind: type[msgspec.Struct]) -> str:
     if missing := _MISSING.fullmatch(said):
         return f"missing field `{missing['name']}`"
     if variant := _VARIANT.fullmatch(said):
-        known = _variants(msgspec.inspect.type_info(kind), (variant["path"] or "").strip(".").split("."))
+        known = _variants(kind, (variant["path"] or "").strip(".").split("."))
         return f"unknown variant `{variant['value']}`, expected {_alternatives(known)}"
     if wrong := _TYPE.fullmatch(said):
         return f"invalid type: {wrong['got']}, expected {wrong['wanted']}"
     return said[:1].lower() + said[1:]
 
 
-def _variants(kind: inspect.Type, path: list[str]) -> list[str]:
-    """The values that may stand at a place."""
-    match kind:
-        case inspect.UnionType(types=types):
-            found = [name for each in types for name in _variants(each, path)]
-            return list(dict.fromkeys(found))
-        case inspect.LiteralType(values=values):
-            return [str(value) for value in values]
-        case inspect.VarTupleType(item_type=item):
-            return _variants(item, path)
-        case inspect.StructType(tag=tag) if path == ["type"] and tag is not None:
-            return [str(tag)]
-        case inspect.StructType(fields=fields):
-            name, *rest = path or [""]
-            name = name.partition("[")[0]
-            return [value for field in fields if field.encode_name == name for value in _variants(field.type, rest)]
-        case _:
-            return []
+def _variants(kind: object, path: list[str]) -> list[str]:
+    """The values that may stand at a place, in the order in which they are declared."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        if path == ["type"] and kind.__struct_config__.tag is not None:
+            return [str(kind.__struct_config__.tag)]
+        name, *rest = path
+        name = name.partition("[")[0]
+        fields = msgspec.structs.fields(kind)
+        return [value for field in fields if field.encode_name == name for value in _variants(field.type, rest)]
+    if typing.get_origin(kind) is Literal:
+        return [str(value) for value in typing.get_args(kind)]
+    # A union, a list, or one of these with a bound.
+    return [value for each in typing.get_args(kind) for value in _variants(each, path)]
 
 
 def _alternatives(names: object) -> str:

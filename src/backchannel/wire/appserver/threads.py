@@ -111,14 +111,14 @@ class ThreadStartParams(msgspec.Struct, frozen=True, kw_only=True, rename="camel
     cwd: str | None = None
     model: str | None = None
     model_provider: str | None = None
-    approval_policy: msgspec.Raw | None = None
+    approval_policy: object = None
     sandbox: str | None = None
     ephemeral: bool | None = None
     developer_instructions: str | None = None
     base_instructions: str | None = None
     mock_experimental_field: str | None = None
-    dynamic_tools: msgspec.Raw | None = None
-    environments: msgspec.Raw | None = None
+    dynamic_tools: object = None
+    environments: object = None
     history_mode: str | None = None
     experimental_raw_events: bool = False
 
