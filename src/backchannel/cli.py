@@ -1,4 +1,7 @@
-"""The command line. Everything heavy is imported inside the command that needs it."""
+"""The command line. Everything heavy is imported inside the command that needs it.
+
+The file is long because every command stands in it with its options; what they do is elsewhere.
+"""
 
 from __future__ import annotations
 
