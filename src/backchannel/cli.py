@@ -258,7 +258,7 @@ def replay(file: Path, *, check: bool, speed: float | None, as_json: bool) -> in
         signal.signal(signal.SIGTERM, before)
 
 
-@commands.group("app-server", invoke_without_command=True)
+@commands.command("app-server")
 @click.option(
     "-c",
     "--config",
@@ -267,16 +267,13 @@ def replay(file: Path, *, check: bool, speed: float | None, as_json: bool) -> in
     metavar="KEY=VALUE",
     help="Configure this for once. May be given many times.",
 )
-@click.pass_context
-def app_server(context: click.Context, overrides: tuple[str, ...]) -> int:
+def app_server(overrides: tuple[str, ...]) -> int:
     """Serve an editor or another program over standard input and output.
 
     It speaks the protocol of Codex's app server: one JSON message a line. What is logged goes to standard error.
     """
     import os
 
-    if context.invoked_subcommand is not None:
-        return 0
     from backchannel.config import find_home, load_config
     from backchannel.server import ServeOptions, serve
 

@@ -22,7 +22,7 @@ from backchannel.runtime import LocalEngine, Target, Tasks, choose_backend, serv
 from backchannel.server.live_thread import LiveThread
 from backchannel.server.peer import ClientGone, Peer
 from backchannel.threads import ThreadWriter, new_thread_id
-from backchannel.wire import appserver
+from backchannel.wire import appserver, jsonrpc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from backchannel.server.outbox import Outbox
     from backchannel.server.voice import Voice
     from backchannel.threads import Thread, ThreadStore
-    from backchannel.wire.jsonrpc import Id
 
 __all__ = ["App", "AppOptions"]
 
@@ -134,7 +133,7 @@ class App:
         self, thread_id: str, method: str, params: object, answered: Callable[[msgspec.Raw | None], None]
     ) -> Callable[[], None]:
         """See `Services`."""
-        asked: list[tuple[Peer, Id, asyncio.Future[msgspec.Raw]]] = [
+        asked: list[tuple[Peer, jsonrpc.Id, asyncio.Future[msgspec.Raw]]] = [
             (peer, *peer.ask(method, params)) for peer in self.peers if thread_id in peer.threads
         ]
 

@@ -13,7 +13,7 @@ from backchannel.wire import appserver
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from backchannel.core.screen import Speaker
+    from backchannel.core import screen
 
 __all__ = ["Timeline"]
 
@@ -35,13 +35,13 @@ class Timeline:
         self._session_id = session_id
         self._tell = tell
         self._new_id = new_id
-        self._open: dict[Speaker, tuple[str, list[str]]] = {}
+        self._open: dict[screen.Speaker, tuple[str, list[str]]] = {}
 
     def began(self) -> None:
         """The conversation is live."""
         self._whole(appserver.SessionStartedItem(id=self._new_id(), realtime_session_id=self._session_id))
 
-    def more(self, speaker: Speaker, delta: str) -> None:
+    def more(self, speaker: screen.Speaker, delta: str) -> None:
         """A piece of what somebody says."""
         if speaker not in self._open:
             self._open[speaker] = (self._new_id(), [])
@@ -51,7 +51,7 @@ class Timeline:
         told = appserver.RealtimeItemTranscriptDelta(thread_id=self._thread_id, item_id=item_id, delta=delta)
         self._tell("thread/realtime/item/transcript/delta", told)
 
-    def done(self, speaker: Speaker, text: str) -> None:
+    def done(self, speaker: screen.Speaker, text: str) -> None:
         """What somebody said is whole."""
         if speaker not in self._open:
             if not text:
@@ -70,7 +70,7 @@ class Timeline:
             )
         )
 
-    def _segment(self, speaker: Speaker, item_id: str, text: str) -> appserver.TranscriptSegmentItem:
+    def _segment(self, speaker: screen.Speaker, item_id: str, text: str) -> appserver.TranscriptSegmentItem:
         return appserver.TranscriptSegmentItem(
             id=item_id, realtime_session_id=self._session_id, role=speaker, text=text
         )

@@ -1,0 +1,174 @@
+"""The app server on a stage: a scripted realtime server behind it, an agent that does what a test says, and clients."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from backchannel.config import Config, Context, Realtime
+from backchannel.server.account import Credentials
+from backchannel.server.app import App, AppOptions
+from backchannel.server.dispatch import Dialogue, Dispatcher
+from backchannel.server.outbox import Outbox
+from backchannel.threads import MemoryThreads
+from tests.runtime.stage import DeskAgent, until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from backchannel.threads import Thread, ThreadStore
+
+__all__ = ["Client", "House", "house"]
+
+Message = dict[str, Any]  # Any: JSON
+
+
+class Client:
+    """One client in the same process."""
+
+    def __init__(self, app: App, dispatcher: Dispatcher, *, max_bytes: int = 2**20) -> None:
+        self.outbox = Outbox(max_bytes=max_bytes)
+        self.is_given_up = False
+        self.peer = app.connect(self.outbox, give_up=self._give_up)
+        self.dialogue = Dialogue(dispatcher, self.peer)
+        self.told: list[Message] = []
+        """Notifications, and requests of the server."""
+        self.answers: dict[object, Message] = {}
+        self._n = 0
+
+    def _give_up(self) -> None:
+        self.is_given_up = True
+
+    async def read(self) -> None:
+        while messages := await self.outbox.take():
+            for data in messages:
+                message: Message = json.loads(data)
+                if "method" in message:
+                    self.told.append(message)
+                else:
+                    self.answers[message["id"]] = message
+
+    def send(self, method: str, params: object = None, *, id_: object = None) -> object:
+        """Ask for something; the id of the request."""
+        if id_ is None:
+            self._n += 1
+            id_ = self._n
+        message = {"id": id_, "method": method, **({} if params is None else {"params": params})}
+        self.dialogue.receive(json.dumps(message))
+        return id_
+
+    async def ask(self, method: str, params: object = None) -> Any:  # Any: JSON
+        """Ask, and wait for the result."""
+        answer = await self.answer_to(self.send(method, params))
+        assert "result" in answer, answer
+        return answer["result"]
+
+    async def refused(self, method: str, params: object = None) -> str:
+        """Ask for what is refused; why it is."""
+        answer = await self.answer_to(self.send(method, params))
+        assert "error" in answer, answer
+        assert answer["error"]["code"] == -32600
+        message: str = answer["error"]["message"]
+        return message
+
+    async def answer_to(self, id_: object) -> Message:
+        await until(lambda: id_ in self.answers, f"an answer to {id_}")
+        return self.answers.pop(id_)
+
+    async def sees(self, method: str, *, times: int = 1) -> Any:  # Any: JSON
+        """Wait for the n-th message of this method; its parameters."""
+        await until(lambda: len(self.all(method)) >= times, f"{times} {method} in {self.methods}")
+        return self.all(method)[times - 1]
+
+    def all(self, method: str) -> list[Any]:  # Any: JSON
+        return [message["params"] for message in self.told if message["method"] == method]
+
+    @property
+    def methods(self) -> list[str]:
+        return [message["method"] for message in self.told]
+
+    def answer(self, method: str, result: object, *, number: int = 0) -> None:
+        """Answer a request of the server."""
+        asked = [message for message in self.told if message["method"] == method][number]
+        self.dialogue.receive(json.dumps({"id": asked["id"], "result": result}))
+
+    async def introduce(self, **capabilities: object) -> Any:  # Any: JSON
+        return await self.ask(
+            "initialize",
+            {
+                "clientInfo": {"name": "stage", "version": "1"},
+                "capabilities": {"experimentalApi": True, **capabilities},
+            },
+        )
+
+
+class House:
+    """A running app server."""
+
+    def __init__(self, app: App, agents: dict[str, DeskAgent], tasks: asyncio.TaskGroup) -> None:
+        self.app = app
+        self.agents = agents
+        self._tasks = tasks
+        self._dispatcher = Dispatcher(app)
+        self._running: list[asyncio.Task[None]] = []
+
+    async def client(self, *, introduced: bool = True, max_bytes: int = 2**20, **capabilities: object) -> Client:
+        client = Client(self.app, self._dispatcher, max_bytes=max_bytes)
+        self._running += [
+            self._tasks.create_task(client.read(), name="client"),
+            self._tasks.create_task(client.dialogue.run(), name="dialogue"),
+        ]
+        if introduced:
+            await client.introduce(**capabilities)
+        return client
+
+    def stop(self) -> None:
+        for task in self._running:
+            task.cancel()
+
+    def agent(self, thread_id: str) -> DeskAgent:
+        return self.agents[thread_id]
+
+
+@contextlib.asynccontextmanager
+async def house(
+    folder: Path,
+    *,
+    url: str | None = None,
+    realtime: Realtime | None = None,
+    store: ThreadStore | None = None,
+    api_key: str | None = "sk-stage",
+) -> AsyncIterator[House]:
+    """A server whose realtime server is at `url`, and whose agents are desks."""
+    agents: dict[str, DeskAgent] = {}
+
+    def make(thread: Thread) -> DeskAgent:
+        agents[thread.thread_id] = DeskAgent()
+        return agents[thread.thread_id]
+
+    credentials = Credentials(folder / "state")
+    if api_key is not None:
+        credentials.log_in(api_key)
+    settings = realtime or Realtime(
+        backend=url, reconnect=False, quiet_ms=20, context=Context(level="reference", workspace_map=False)
+    )
+    options = AppOptions(
+        config=Config(realtime=settings),
+        env={"PATH": os.environ["PATH"]},
+        home=None,
+        state_folder=folder / "state",
+        cwd=folder,
+        store=store or MemoryThreads(),
+        credentials=credentials,
+        make_agent=make,
+    )
+    async with App(options) as app, asyncio.TaskGroup() as tasks:
+        staged = House(app, agents, tasks)
+        try:
+            yield staged
+        finally:
+            staged.stop()

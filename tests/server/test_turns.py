@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from backchannel import core
+from tests.runtime.stage import ended, message, until
+from tests.server.stage import Client, House, house
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = [{"type": "text", "text": "fix it"}]
+
+
+async def begun(staged: House, client: Client) -> tuple[str, str]:
+    """A thread in which a turn runs."""
+    thread_id: str = (await client.ask("thread/start", {}))["thread"]["id"]
+    turn = (await client.ask("turn/start", {"threadId": thread_id, "input": TEXT}))["turn"]
+    assert (turn["status"], turn["items"], turn["itemsView"]) == ("inProgress", [], "notLoaded")
+    await until(lambda: staged.agent(thread_id).requests != [], "the turn")
+    return thread_id, turn["id"]
+
+
+async def test_a_turn_is_told_from_its_beginning_to_its_end(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id, turn_id = await begun(staged, client)
+        agent = staged.agent(thread_id)
+        for report in (
+            core.AgentMessageDelta(turn_id="t", delta="Look"),
+            core.AgentMessageDelta(turn_id="t", delta="ing."),
+            message("t", "Looking."),
+            core.AgentCommandStarted(turn_id="t", command_id="c", command="ls"),
+            core.AgentCommandOutput(turn_id="t", command_id="c", text="a\n"),
+            core.AgentCommandOutput(turn_id="t", command_id="c", text="b\n"),
+            core.AgentCommandOutput(turn_id="t", command_id="unknown", text="b\n"),
+            core.AgentCommandEnded(turn_id="t", command_id="c", exit_status=0, elapsed_s=1.5),
+            core.AgentCommandEnded(turn_id="t", command_id="unknown", exit_status=0, elapsed_s=1.5),
+            message("t", "Done.", final=True),
+            ended("t"),
+        ):
+            agent.desk.put_nowait(report)
+        completed = (await client.sees("turn/completed"))["turn"]
+    assert client.methods == [
+        "thread/started",
+        "thread/status/changed",
+        "turn/started",
+        "item/started",
+        "item/completed",
+        "item/started",
+        "item/agentMessage/delta",
+        "item/agentMessage/delta",
+        "item/completed",
+        "item/started",
+        "item/commandExecution/outputDelta",
+        "item/commandExecution/outputDelta",
+        "item/completed",
+        "item/started",
+        "item/completed",
+        "thread/status/changed",
+        "turn/completed",
+    ]
+    assert [status["status"]["type"] for status in client.all("thread/status/changed")] == ["active", "idle"]
+    items = [each["item"] for each in client.all("item/completed")]
+    assert [item["type"] for item in items] == ["userMessage", "agentMessage", "commandExecution", "agentMessage"]
+    assert items[0]["content"] == [{"type": "text", "text": "fix it", "text_elements": []}]
+    assert (items[1]["text"], items[1]["phase"]) == ("Looking.", "commentary")
+    assert (items[2]["status"], items[2]["aggregatedOutput"], items[2]["exitCode"]) == ("completed", "a\nb\n", 0)
+    assert items[2]["durationMs"] == 1500
+    assert (items[3]["text"], items[3]["phase"]) == ("Done.", "final_answer")
+    assert (completed["id"], completed["status"], completed["itemsView"]) == (turn_id, "completed", "summary")
+    assert [item["text"] for item in completed["items"]] == ["Done."]
+    assert completed["durationMs"] >= 0
+    assert all(message["emittedAtMs"] > 0 for message in client.told)
+
+
+async def test_what_is_asked_while_a_turn_runs_changes_it(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id, turn_id = await begun(staged, client)
+        agent = staged.agent(thread_id)
+        again = await client.ask("turn/start", {"threadId": thread_id, "input": [{"type": "text", "text": "and that"}]})
+        assert again["turn"]["id"] == turn_id
+        steer = {"threadId": thread_id, "input": TEXT, "expectedTurnId": turn_id}
+        assert await client.ask("turn/steer", steer) == {"turnId": turn_id}
+        await until(lambda: len(agent.steered) == 2, "the changes")
+        assert agent.steered == ["and that", "fix it"]
+        await client.sees("item/completed", times=3)
+        said = await client.refused("turn/steer", {**steer, "expectedTurnId": "nope"})
+        assert said == f"expected active turn id `nope` but found `{turn_id}`"
+        agent.desk.put_nowait(ended("t"))
+        await client.sees("turn/completed")
+        assert await client.refused("turn/steer", steer) == "no active turn to steer"
+    assert client.methods.count("turn/started") == 1
+
+
+async def interrupted(staged: House, client: Client, thread_id: str, turn_id: str) -> Any:
+    id_ = client.send("turn/interrupt", {"threadId": thread_id, "turnId": turn_id})
+    agent = staged.agent(thread_id)
+    await until(lambda: agent.interrupts == 1, "the interruption")
+    agent.desk.put_nowait(ended("t", core.Outcome.INTERRUPTED))
+    return (await client.answer_to(id_))["result"]
+
+
+async def test_a_turn_can_be_stopped(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id, turn_id = await begun(staged, client)
+        said = await client.refused("turn/interrupt", {"threadId": thread_id, "turnId": "nope"})
+        assert said == f"expected active turn id nope but found {turn_id}"
+        assert await interrupted(staged, client, thread_id, turn_id) == {}
+        assert (await client.sees("turn/completed"))["turn"]["status"] == "interrupted"
+        said = await client.refused("turn/interrupt", {"threadId": thread_id, "turnId": turn_id})
+        assert said == "no active turn to interrupt"
+
+
+async def test_what_goes_wrong_in_an_agent_fails_its_turn(tmp_path: Path) -> None:
+    for last, error in (
+        (
+            core.AgentTurnEnded(turn_id="t", outcome=core.Outcome.FAILED, error="The model is gone."),
+            "The model is gone.",
+        ),
+        (RuntimeError("a bug"), "the agent desk broke down: RuntimeError"),
+        (None, "the agent desk stopped without saying how it ended"),
+    ):
+        async with house(tmp_path) as staged:
+            client = await staged.client()
+            thread_id, turn_id = await begun(staged, client)
+            staged.agent(thread_id).desk.put_nowait(last)
+            completed = (await client.sees("turn/completed"))["turn"]
+            assert (completed["status"], completed["error"]["message"]) == ("failed", error)
+            told = await client.sees("error")
+            assert (told["turnId"], told["willRetry"], told["error"]["message"]) == (turn_id, False, error)
+
+
+def _request(approval_id: str = "a") -> core.AgentApprovalRequested:
+    return core.AgentApprovalRequested(turn_id="t", approval_id=approval_id, action="push", detail="git push")
+
+
+async def asked(staged: House, client: Client, thread_id: str) -> Any:
+    staged.agent(thread_id).desk.put_nowait(_request())
+    return await client.sees("item/commandExecution/requestApproval")
+
+
+async def test_permission_is_asked_of_the_client(tmp_path: Path) -> None:
+    for decision, approved in (
+        ("accept", True),
+        ("acceptForSession", True),
+        ("decline", False),
+        ("cancel", False),
+        ({"odd": {}}, False),
+    ):
+        async with house(tmp_path) as staged:
+            client = await staged.client()
+            thread_id, turn_id = await begun(staged, client)
+            request = await asked(staged, client, thread_id)
+            assert (request["threadId"], request["turnId"], request["command"]) == (thread_id, turn_id, "git push")
+            assert client.all("thread/status/changed")[-1]["status"]["activeFlags"] == ["waitingOnApproval"]
+            client.answer("item/commandExecution/requestApproval", {"decision": decision})
+            await until(lambda: staged.agent(thread_id).answers != [], "the answer")  # noqa: B023 - waited for here
+            assert staged.agent(thread_id).answers == [("a", approved)]
+            assert (await client.sees("serverRequest/resolved")) == {"threadId": thread_id, "requestId": 0}
+            assert client.all("thread/status/changed")[-1]["status"]["activeFlags"] == []
+            staged.agent(thread_id).desk.put_nowait(ended("t"))
+            await client.sees("turn/completed")
+
+
+async def test_the_first_answer_counts(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        first, second = await staged.client(), await staged.client()
+        thread_id, _ = await begun(staged, first)
+        await second.ask("thread/resume", {"threadId": thread_id})
+        await asked(staged, first, thread_id)
+        await second.sees("item/commandExecution/requestApproval")
+        second.answer("item/commandExecution/requestApproval", {"decision": "accept"})
+        await until(lambda: staged.agent(thread_id).answers != [], "the answer")
+        await first.sees("serverRequest/resolved")
+        first.answer("item/commandExecution/requestApproval", {"decision": "decline"})
+        await first.ask("thread/loaded/list", {})
+        assert staged.agent(thread_id).answers == [("a", True)]
+        staged.agent(thread_id).desk.put_nowait(ended("t"))
+        await first.sees("turn/completed")
+
+
+async def test_stopping_a_turn_takes_its_questions_back(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id, turn_id = await begun(staged, client)
+        await asked(staged, client, thread_id)
+        await interrupted(staged, client, thread_id, turn_id)
+        await client.sees("serverRequest/resolved")
+        await client.sees("turn/completed")
+        assert staged.agent(thread_id).answers == []
+
+
+async def test_the_agent_may_take_its_question_back(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id, _ = await begun(staged, client)
+        await asked(staged, client, thread_id)
+        staged.agent(thread_id).desk.put_nowait(core.AgentApprovalWithdrawn(turn_id="t", approval_id="a"))
+        await client.sees("serverRequest/resolved")
+        client.answer("item/commandExecution/requestApproval", {"decision": "accept"})
+        staged.agent(thread_id).desk.put_nowait(ended("t"))
+        await client.sees("turn/completed")
+        assert staged.agent(thread_id).answers == []
+
+
+async def test_a_turn_of_a_thread_that_is_not_loaded_is_refused(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        unknown = "00000000-0000-4000-8000-000000000000"
+        assert (
+            await client.refused("turn/start", {"threadId": unknown, "input": TEXT}) == f"thread not found: {unknown}"
+        )
+        said = await client.refused("turn/start", {"threadId": "no", "input": TEXT})
+        assert said.startswith("invalid thread id: ")
+
+
+async def test_who_is_not_subscribed_is_told_nothing(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client, other = await staged.client(), await staged.client()
+        thread_id, _ = await begun(staged, client)
+        assert await client.ask("thread/unsubscribe", {"threadId": thread_id}) == {"status": "unsubscribed"}
+        assert await client.ask("thread/unsubscribe", {"threadId": thread_id}) == {"status": "notSubscribed"}
+        staged.agent(thread_id).desk.put_nowait(ended("t"))
+        await until(lambda: staged.agent(thread_id).finished == 1, "the end")
+        unknown = "00000000-0000-4000-8000-000000000000"
+        assert await client.ask("thread/unsubscribe", {"threadId": unknown}) == {"status": "notLoaded"}
+    assert "turn/completed" not in client.methods
+    assert other.methods == []
