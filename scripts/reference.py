@@ -30,7 +30,7 @@ import msgspec
 
 from backchannel import cli, core, errors
 from backchannel.agents.workspace.requests import ABILITIES
-from backchannel.config import CALLED_BY_REFERENCE, Audio, Provider, Realtime
+from backchannel.config import CALLED_BY_REFERENCE, Audio, Model, Provider, Realtime
 
 # The tables of the single machines are nobody's business but the core's own, and this page's.
 from backchannel.core import approval, effects, events, handoff, link, recording, response, screen
@@ -319,6 +319,11 @@ def realtime_keys() -> str:
     return _table(("key", "value", "default", "meaning", "also, at top level"), rows)
 
 
+def model_keys() -> str:
+    """The keys of the agent that works with a model."""
+    return _table(("key", "value", "default", "meaning"), [row for _, row in _keys(Model)])
+
+
 def provider_keys() -> str:
     """The keys of a provider."""
     return _table(("key", "value", "default", "meaning"), [row for name, row in _keys(Provider) if name != "id"])
@@ -573,7 +578,12 @@ EXAMPLES: Final[tuple[tuple[float, ShownEvent], ...]] = (
 PAGES: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "how-to/run-the-engine.md": {"client-events": client_events, "server-events": server_events},
     "reference/command-line.md": {"commands": commands},
-    "reference/configuration.md": {"realtime": realtime_keys, "provider": provider_keys, "audio": audio_keys},
+    "reference/configuration.md": {
+        "realtime": realtime_keys,
+        "model": model_keys,
+        "provider": provider_keys,
+        "audio": audio_keys,
+    },
     "reference/screen-events.md": {"events": shown_events},
     "reference/recording.md": {
         "example": recorded_example,

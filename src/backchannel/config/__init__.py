@@ -2,13 +2,14 @@
 
 from backchannel.config.files import config_path
 from backchannel.config.loading import load_config
-from backchannel.config.values import CALLED_BY_REFERENCE, OPENAI, Audio, Config, Provider, Realtime
+from backchannel.config.values import CALLED_BY_REFERENCE, OPENAI, Audio, Config, Model, Provider, Realtime
 
 __all__ = [
     "CALLED_BY_REFERENCE",
     "OPENAI",
     "Audio",
     "Config",
+    "Model",
     "Provider",
     "Realtime",
     "config_path",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from backchannel.net.address import is_loopback
 from backchannel.net.backoff import backoff_s
 from backchannel.net.clock import Clock, SystemClock
-from backchannel.net.credentials import call_key, find_api_key, provider_headers, realtime_key
+from backchannel.net.credentials import call_key, find_api_key, model_key, provider_headers, realtime_key
 from backchannel.net.http import PostOptions, Response, post
 from backchannel.net.proxy import Proxy, proxy_for
 from backchannel.net.tls import CA_VARIABLES, SystemRoots, find_system_roots, make_tls_context
@@ -40,6 +40,7 @@ __all__ = [
     "find_system_roots",
     "is_loopback",
     "make_tls_context",
+    "model_key",
     "post",
     "provider_headers",
     "proxy_for",
