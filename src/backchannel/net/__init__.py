@@ -5,8 +5,8 @@ from __future__ import annotations
 from backchannel.net.address import is_loopback
 from backchannel.net.backoff import backoff_s
 from backchannel.net.clock import Clock, SystemClock
-from backchannel.net.credentials import call_key, find_api_key, model_key, provider_headers, realtime_key
-from backchannel.net.http import PostOptions, Response, post
+from backchannel.net.credentials import KEY_VARIABLES, call_key, find_api_key, model_key, provider_headers, realtime_key
+from backchannel.net.http import PostOptions, Response, post, stream
 from backchannel.net.proxy import Proxy, proxy_for
 from backchannel.net.tls import CA_VARIABLES, SystemRoots, find_system_roots, make_tls_context
 from backchannel.net.websocket import (
@@ -21,6 +21,7 @@ from backchannel.net.websocket import (
 
 __all__ = [
     "CA_VARIABLES",
+    "KEY_VARIABLES",
     "BinaryFrame",
     "Clock",
     "Closed",
@@ -45,4 +46,5 @@ __all__ = [
     "provider_headers",
     "proxy_for",
     "realtime_key",
+    "stream",
 ]
