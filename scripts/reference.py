@@ -30,7 +30,7 @@ import msgspec
 
 from backchannel import cli, core, errors
 from backchannel.agents.workspace.requests import ABILITIES
-from backchannel.config import CALLED_BY_REFERENCE, Audio, Context, Provider, Realtime, Threads
+from backchannel.config import CALLED_BY_REFERENCE, Audio, Context, Model, Provider, Realtime, Threads
 
 # The tables of the single machines are nobody's business but the core's own, and this page's.
 from backchannel.core import approval, effects, events, handoff, link, recording, response, screen
@@ -331,6 +331,11 @@ def context_keys() -> str:
     return _table(("key", "value", "default", "meaning"), [row for _, row in _keys(Context)])
 
 
+def model_keys() -> str:
+    """The keys of the agent that works with a model."""
+    return _table(("key", "value", "default", "meaning"), [row for _, row in _keys(Model)])
+
+
 def provider_keys() -> str:
     """The keys of a provider."""
     return _table(("key", "value", "default", "meaning"), [row for name, row in _keys(Provider) if name != "id"])
@@ -597,6 +602,7 @@ PAGES: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "reference/configuration.md": {
         "realtime": realtime_keys,
         "context": context_keys,
+        "model": model_keys,
         "provider": provider_keys,
         "audio": audio_keys,
         "threads": threads_keys,

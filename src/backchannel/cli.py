@@ -260,6 +260,9 @@ def replay(file: Path, *, check: bool, speed: float | None, as_json: bool) -> in
 
 @commands.command("app-server")
 @click.option(
+    "--agent", help="Which agent does the work.  [default: responses with a model or a login, else workspace]"
+)
+@click.option(
     "-c",
     "--config",
     "overrides",
@@ -267,7 +270,7 @@ def replay(file: Path, *, check: bool, speed: float | None, as_json: bool) -> in
     metavar="KEY=VALUE",
     help="Configure this for once. May be given many times.",
 )
-def app_server(overrides: tuple[str, ...]) -> int:
+def app_server(*, agent: str | None, overrides: tuple[str, ...]) -> int:
     """Serve an editor or another program over standard input and output.
 
     It speaks the protocol of Codex's app server: one JSON message a line. What is logged goes to standard error.
@@ -288,6 +291,7 @@ def app_server(overrides: tuple[str, ...]) -> int:
         state_folder=_store().parent,
         store=_store() if config.threads.store else None,
         cwd=_folder(None),
+        agent=agent,
     )
     return _run(lambda: serve(options))
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backchannel.agents.workspace.outputs import Excerpt, Printed, clean
+from backchannel.agents.outputs import Excerpt, Printed, clean
 from backchannel.agents.workspace.phrasing import MAX_SPOKEN_CHARS, counted, listed, sentence, shortened
 
 

@@ -14,6 +14,7 @@ from backchannel.config import (
     Audio,
     Config,
     Context,
+    Model,
     Provider,
     Realtime,
     Threads,
@@ -161,6 +162,31 @@ def test_what_is_wrong_in_the_context_is_named(tmp_path: Path) -> None:
     )
 
 
+EVERY_KEY_OF_THE_MODEL: dict[str, tuple[str, object]] = {
+    "model": ('"gpt-x"', "gpt-x"),
+    "model_reasoning_effort": ('"high"', "high"),
+    "approval_policy": ('"untrusted"', "untrusted"),
+    "sandbox_mode": ('"danger-full-access"', "danger-full-access"),
+}
+
+
+def test_the_example_has_every_key_of_the_model() -> None:
+    assert list(EVERY_KEY_OF_THE_MODEL) == list(Model.__struct_fields__)
+
+
+@pytest.mark.parametrize("name", EVERY_KEY_OF_THE_MODEL)
+def test_a_key_of_the_model_stands_at_top_level(name: str, tmp_path: Path) -> None:
+    written, value = EVERY_KEY_OF_THE_MODEL[name]
+    expected = msgspec.structs.replace(Model(), **{name: value})
+
+    assert load(tmp_path, f"{name} = {written}\n").model == expected
+    assert load(tmp_path, "", f"{name}={written}") == Config(source=str(tmp_path / "config.toml"), model=expected)
+
+
+def test_the_policy_on_failure_is_taken(tmp_path: Path) -> None:
+    assert load(tmp_path, "approval_policy = 'on-failure'").model.approval_policy == "on-failure"
+
+
 @pytest.mark.parametrize("spelling", CALLED_BY_REFERENCE)
 def test_the_other_spelling_means_the_same(spelling: str, tmp_path: Path) -> None:
     name = CALLED_BY_REFERENCE[spelling]
@@ -256,8 +282,10 @@ base_url = "$UNFINISHED"
         http_headers={"X-Team": KEY},
         env_http_headers={"X-Who": "WHO"},
         request_max_retries=100,
+        stream_max_retries=0,
         requires_openai_auth=True,
     )
+    assert config.model == Model(model="gpt-5", approval_policy="never")
     assert config.provider.is_openai
     assert set(config.providers) == {"mine", "other"}
     (notice,) = config.notices
@@ -270,11 +298,28 @@ def test_a_provider_says_only_what_it_says(tmp_path: Path) -> None:
 
     assert config.provider == Provider(id="mine", env_key="A")
     assert config.provider.request_max_retries == 4
+    assert config.provider.stream_max_retries == 5
+    assert config.provider.stream_idle_timeout_ms == 300_000
+    assert config.provider.websocket_connect_timeout_ms == 15_000
+    assert not config.provider.supports_websockets
+    assert OPENAI.supports_websockets
     assert not config.provider.is_openai
 
 
 def test_the_id_of_a_provider_is_its_tables(tmp_path: Path) -> None:
     assert load(tmp_path, "model_provider = 'a'\n[model_providers.a]\nid = 'b'\n").provider.id == "a"
+
+
+def test_too_many_retries_are_counted_as_many(tmp_path: Path) -> None:
+    text = "[model_providers.a]\nrequest_max_retries = 101\nstream_max_retries = 1000\n"
+
+    provider = load(tmp_path, text).providers["a"]
+
+    assert (provider.request_max_retries, provider.stream_max_retries) == (100, 100)
+
+
+def test_the_protocol_of_a_provider_that_is_not_chosen_is_nobodys_business(tmp_path: Path) -> None:
+    assert load(tmp_path, "[model_providers.a]\nwire_api = 'chat'\n").providers["a"].wire_api == "chat"
 
 
 def test_a_provider_that_nobody_defined_is_only_missed_when_it_is_wanted(tmp_path: Path) -> None:
@@ -357,6 +402,23 @@ def test_a_provider_that_nobody_defined_is_only_missed_when_it_is_wanted(tmp_pat
             "line 3: model_providers.a.base_url: expected an address that starts with ws://, wss://, http:// or https",
         ),
         (f"[realtime]\nversion = '{'x' * 50}{KEY}'", "line 2: realtime.version: expected one of"),
+        (
+            "model_provider = 'a'\n[model_providers.a]\nwire_api = 'chat'",
+            'line 3: model_providers.a.wire_api: expected wire_api = "responses"; models that only speak another',
+        ),
+        ("model = ''", "line 1: model: expected a text that is not empty, got an empty text"),
+        (
+            "approval_policy = 'always'",
+            'line 1: approval_policy: expected one of "never", "on-failure", "on-request", "untrusted", got "always"',
+        ),
+        (
+            "sandbox_mode = 'off'",
+            'line 1: sandbox_mode: expected one of "danger-full-access", "read-only", "workspace-write", got "off"',
+        ),
+        (
+            "[model_providers.a]\nstream_idle_timeout_ms = 0",
+            "line 2: model_providers.a.stream_idle_timeout_ms: expected a whole number from 1, got 0",
+        ),
     ],
 )
 def test_a_value_that_does_not_fit_is_one_clear_error(text: str, said: str, tmp_path: Path) -> None:

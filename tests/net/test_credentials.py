@@ -6,7 +6,7 @@ import pytest
 
 from backchannel.config import OPENAI, Provider
 from backchannel.errors import UsageError
-from backchannel.net import call_key, find_api_key, provider_headers, realtime_key
+from backchannel.net import call_key, find_api_key, model_key, provider_headers, realtime_key
 from tests.planted import API_KEY
 
 THEIRS: Final = "planted-key-theirs"
@@ -61,7 +61,7 @@ def test_without_a_key_for_another_provider_it_is_said_where_its_name_goes() -> 
 
 
 @pytest.mark.parametrize("env", [BOTH, {**BOTH, "MINE": " "}])
-@pytest.mark.parametrize("find", [realtime_key, call_key])
+@pytest.mark.parametrize("find", [realtime_key, call_key, model_key])
 def test_the_variable_that_a_provider_names_is_the_only_one(env: dict[str, str], find: Any) -> None:
     with pytest.raises(UsageError) as caught:
         find(mine(env_key="MINE", env_key_instructions="Ask Ada."), env=env, stored_key="planted-key-login")
@@ -88,6 +88,30 @@ def test_a_call_may_do_without_a_key(
     provider: Provider, env: dict[str, str], stored: str | None, key: str | None
 ) -> None:
     assert call_key(provider, env=env, stored_key=stored) == key
+
+
+@pytest.mark.parametrize(
+    ("provider", "env", "stored", "key"),
+    [
+        (mine(env_key="MINE"), NAMED, "planted-key-login", "planted-key-mine"),
+        (MINE, BOTH, None, API_KEY),
+        (MINE, {"OPENAI_API_KEY": THEIRS}, "planted-key-login", None),
+        (mine(requires_openai_auth=True), {}, "planted-key-login", "planted-key-login"),
+        (OPENAI, {"OPENAI_API_KEY": THEIRS}, "planted-key-login", "planted-key-login"),
+        (OPENAI, {"OPENAI_API_KEY": THEIRS}, None, THEIRS),
+    ],
+)
+def test_a_model_is_sent_the_key_of_a_call(
+    provider: Provider, env: dict[str, str], stored: str | None, key: str | None
+) -> None:
+    assert model_key(provider, env=env, stored_key=stored) == key
+
+
+def test_a_model_that_wants_a_login_gets_no_request_without_a_key() -> None:
+    with pytest.raises(UsageError, match=r"the models of OpenAI: set BACKCHANNEL_API_KEY or OPENAI_API_KEY"):
+        model_key(OPENAI, env={})
+    with pytest.raises(UsageError, match=r"the models of mine: set BACKCHANNEL_API_KEY, choose another"):
+        model_key(mine(requires_openai_auth=True), env={"OPENAI_API_KEY": THEIRS})
 
 
 def test_another_server_never_gets_the_key_for_openai() -> None:

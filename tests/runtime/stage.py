@@ -15,7 +15,7 @@ from backchannel.testing import ConnectionGone, Expect, ScriptError
 from backchannel.wire.realtime import TOOLS, V2, SessionSettings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 
     from backchannel.core import AgentReport
     from backchannel.core.screen import ScreenEvent
@@ -77,7 +77,7 @@ class DeskAgent(Agent):
             self.running = False
             self.finished += 1
 
-    async def steer(self, text: str) -> None:
+    async def steer(self, text: str, *, metadata: Mapping[str, str] | None = None) -> None:
         if self.accepts_steer is not None:
             await self.accepts_steer.wait()
         if self.refuses_with is not None:

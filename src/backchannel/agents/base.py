@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from backchannel.errors import LocalProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Mapping
 
     from backchannel.core import AgentReport
 
@@ -26,6 +26,14 @@ class TurnRequest:
     """What the agent is asked: typed text as it is, or a delegation in its envelope (`core.parse_delegation`)."""
     briefing: tuple[str, ...] = ()
     """Messages, in the developer's role, that come before it: that somebody now speaks through a voice, or does not."""
+    thread_id: str | None = None
+    """The thread that it belongs to; None: the agent's only one."""
+    session_id: str | None = None
+    """The run of the program; None: as the thread."""
+    origin: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Where the thread comes from, such as `forked_from_thread_id`, for agents that pass that on."""
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """What the client wants to be passed on with what is sent for this turn."""
 
 
 class Agent(abc.ABC):
@@ -38,6 +46,10 @@ class Agent(abc.ABC):
     @abc.abstractmethod
     def name(self) -> str:
         """How a person names this agent on the command line."""
+
+    async def prepare(self) -> None:
+        """Make ready what the first turn is going to need, such as a connection. What goes wrong shows in the turn."""
+        return
 
     @abc.abstractmethod
     def run(self, request: TurnRequest) -> AsyncGenerator[AgentReport]:
@@ -52,10 +64,14 @@ class Agent(abc.ABC):
         """
 
     @abc.abstractmethod
-    async def steer(self, text: str) -> None:
+    async def steer(self, text: str, *, metadata: Mapping[str, str] | None = None) -> None:
         """Take a change into the running turn; `text` comes in the same forms as a request's.
 
-        Returns as soon as the change is accepted; what comes of it is reported by the running turn.
+        It returns as soon as the change is accepted; what comes of it is reported by the running turn.
+
+        Args:
+            text: The change.
+            metadata: Takes the place of the request's; None keeps that.
 
         Raises:
             SteerRefused: The change cannot be taken; the turn goes on as it was.

@@ -20,6 +20,7 @@ from backchannel.config.values import (
     Audio,
     Config,
     Context,
+    Model,
     Provider,
     Realtime,
     Threads,
@@ -95,6 +96,7 @@ class _Reading:
     def config(self, *, strict: bool) -> Config:
         """All of it."""
         realtime = self._struct(Realtime, ("realtime",), checks=_REALTIME_CHECKS)
+        model = self._struct(Model, ())
         audio = self._struct(Audio, ("audio",))
         threads = self._struct(Threads, ("threads",))
         chosen = self._table.get("model_provider")
@@ -114,6 +116,7 @@ class _Reading:
         return Config(
             source=self._source,
             realtime=realtime,
+            model=model,
             audio=audio,
             threads=threads,
             model_provider=chosen,
@@ -123,9 +126,11 @@ class _Reading:
 
     def _provider(self, id_: str, *, checks: Mapping[str, _Check]) -> Provider:
         provider = self._struct(Provider, ("model_providers", id_), checks=checks, id=id_)
-        if provider.request_max_retries <= MAX_RETRIES:
-            return provider
-        return msgspec.structs.replace(provider, request_max_retries=MAX_RETRIES)
+        return msgspec.structs.replace(
+            provider,
+            request_max_retries=min(provider.request_max_retries, MAX_RETRIES),
+            stream_max_retries=min(provider.stream_max_retries, MAX_RETRIES),
+        )
 
     def _struct(self, kind: type[_S], at: Key, *, checks: Mapping[str, _Check] | None = None, **given: str) -> _S:
         """The struct of a table; what it does not say is the default."""
@@ -206,7 +211,7 @@ def _is_known(key: Key) -> bool:
         case ("model_providers", _, name, *_):
             return name in Provider.__struct_fields__
         case _:
-            return key == ("model_provider",)
+            return key == ("model_provider",) or (len(key) == 1 and key[0] in Model.__struct_fields__)
 
 
 _KNOWN: Final = (
@@ -215,6 +220,7 @@ _KNOWN: Final = (
     *(f"audio.{name}" for name in Audio.__struct_fields__),
     *(f"threads.{name}" for name in Threads.__struct_fields__),
     *CALLED_BY_REFERENCE,
+    *Model.__struct_fields__,
     "model_provider",
 )
 
@@ -248,6 +254,13 @@ def _check_address(address: str) -> tuple[str, str] | None:
     return None if _is_address(address) else (_ADDRESS, "another text")
 
 
+def _check_wire_api(name: str) -> tuple[str, str] | None:
+    if name == "responses":
+        return None
+    expected = 'wire_api = "responses"; models that only speak another protocol, such as chat completions, are not used'
+    return expected, f'"{name}"' if name.isalnum() else "another text"
+
+
 def _is_address(text: str) -> bool:
     try:
         websocket_url(text)
@@ -263,7 +276,7 @@ _REALTIME_CHECKS: Final[Mapping[str, _Check]] = {
     "base_url": _check_address,
     "call_base_url": _check_address,
 }
-_PROVIDER_CHECKS: Final[Mapping[str, _Check]] = {"base_url": _check_address}
+_PROVIDER_CHECKS: Final[Mapping[str, _Check]] = {"base_url": _check_address, "wire_api": _check_wire_api}
 
 # Words
 

@@ -21,6 +21,7 @@ __all__ = [
     "Audio",
     "Config",
     "Context",
+    "Model",
     "Provider",
     "Realtime",
     "Threads",
@@ -160,8 +161,24 @@ class Threads(_Discreet, frozen=True, kw_only=True):
     """Whether `talk` keeps them, so that they can be found and resumed."""
 
 
+class Model(_Discreet, frozen=True, kw_only=True):
+    """The agent that works with a language model: which one, and what it may do. The keys stand at top level."""
+
+    model: _Text | None = None
+    """The model that does the work, as the provider calls it. OpenAI has a default; another provider has none."""
+    model_reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    """How long it thinks; the model's own choice when it is left out."""
+    approval_policy: Literal["untrusted", "on-request", "on-failure", "never"] = "on-request"
+    """When you are asked for permission: `untrusted`, before everything that does more than read; `on-request`
+    (`on-failure` means the same), before what the sandbox would not let happen; `never`, not at all: what would need it
+    is declined."""
+    sandbox_mode: Literal["read-only", "workspace-write", "danger-full-access"] = "workspace-write"
+    """What its commands can do without permission: read; also write in the folder it works in; or everything, without
+    a sandbox."""
+
+
 class Provider(_Discreet, frozen=True, kw_only=True):
-    """A service that has models, as much of it as the realtime connection needs."""
+    """A service that has models."""
 
     id: str
     """What the configuration calls it."""
@@ -183,8 +200,18 @@ class Provider(_Discreet, frozen=True, kw_only=True):
     """The same, from environment variables: the header's name and the variable's, where that is set and not blank."""
     request_max_retries: Annotated[int, msgspec.Meta(ge=0)] = 4
     """How often a request is tried again, at most 100 times."""
+    stream_max_retries: Annotated[int, msgspec.Meta(ge=0)] = 5
+    """How often an answer of a model that broke off is asked for again, at most 100 times."""
+    stream_idle_timeout_ms: Annotated[int, msgspec.Meta(ge=1)] = 300_000
+    """How long an answer of a model may pause before it counts as broken off, in milliseconds."""
+    websocket_connect_timeout_ms: Annotated[int, msgspec.Meta(ge=1)] = 15_000
+    """How long opening a websocket to a model may take, in milliseconds."""
     requires_openai_auth: bool = False
-    """Whether calls over WebRTC carry the key that you logged in with."""
+    """Whether models, and calls over WebRTC, are sent the key that you logged in with."""
+    supports_websockets: bool = False
+    """Whether models are reached over a websocket, which is quicker, with HTTP where that fails."""
+    wire_api: str = "responses"
+    """The protocol of its models, of which there is one: `responses`."""
 
     @property
     def is_openai(self) -> bool:
@@ -197,6 +224,7 @@ OPENAI: Final = Provider(
     name="OpenAI",
     env_http_headers={"OpenAI-Organization": "OPENAI_ORGANIZATION", "OpenAI-Project": "OPENAI_PROJECT"},
     requires_openai_auth=True,
+    supports_websockets=True,
 )
 """The provider that needs no definition."""
 
@@ -207,6 +235,7 @@ class Config(_Discreet, frozen=True, kw_only=True):
     source: str | None = None
     """The file that was read; None when there is none."""
     realtime: Realtime = Realtime()
+    model: Model = Model()
     audio: Audio = Audio()
     threads: Threads = Threads()
     model_provider: str | None = None

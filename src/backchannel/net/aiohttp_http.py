@@ -15,15 +15,17 @@ import aiohttp
 import msgspec
 import yarl
 
-from backchannel.errors import AuthError, ConnectError
+from backchannel.errors import AuthError, ConnectError, ConnectionLost
 from backchannel.net.connector import StagedConnector
 from backchannel.net.headers import completed_headers, status_words
 from backchannel.net.http import PostOptions, Response
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from backchannel.net.tunnel import Stage
 
-__all__ = ["send_post"]
+__all__ = ["send_post", "stream_post"]
 
 _RELEASE_S: Final = 0.5
 """How long the socket may take to close."""
@@ -45,7 +47,59 @@ async def send_post(options: PostOptions) -> Response:
         async with asyncio.timeout(options.timeout_s):
             return await _try_often(options, stage)
     except TimeoutError as exc:
-        raise _timed_out(options, stage[-1]) from exc
+        raise _timed_out(options, stage[-1], within_s=options.timeout_s) from exc
+
+
+async def stream_post(options: PostOptions, *, idle_timeout_s: float) -> AsyncGenerator[bytes]:
+    """Send a POST request and take the answer as it comes; see `backchannel.net.stream`."""
+    connector = _connector(options)
+    loop = asyncio.get_running_loop()
+    deadline = asyncio.timeout(options.timeout_s)
+
+    async def sent(*_: object) -> None:
+        # From here on it is the server that is waited for.
+        deadline.reschedule(loop.time() + idle_timeout_s)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(sent)
+    session = _session(connector, traces=[trace])
+    response: aiohttp.ClientResponse | None = None
+    try:
+        try:
+            async with deadline:
+                response = await _open(session, options)
+                if not 200 <= response.status < 300:
+                    raise _refused(options, response.status, await _read(response, _MAX_ERROR_BYTES) or b"")
+        except TimeoutError:
+            # On the way to the server `timeout_s` held, then the other one.
+            waited_s = idle_timeout_s if connector.stage == "handshake" else options.timeout_s
+            failure: Exception = _timed_out(options, connector.stage, within_s=waited_s)
+        except (aiohttp.ClientError, OSError) as exc:
+            failure = _did_not_answer(options, exc)
+        else:
+            _log.debug("< %s from %s", response.status, options.address.target)
+            yield b""
+            try:
+                while True:
+                    async with asyncio.timeout(idle_timeout_s):
+                        piece = await response.content.readany()
+                    if not piece:
+                        return
+                    yield piece
+            except TimeoutError:
+                failure = ConnectionLost(f"nothing came from {options.address.target} for {idle_timeout_s:g} s")
+            except (aiohttp.ClientError, OSError):
+                failure = ConnectionLost(f"the connection to {options.address.target} was lost")
+    finally:
+        try:
+            connector.abort()
+            await connector.finish(within_s=_RELEASE_S)
+        finally:
+            if response is not None:
+                response.close()
+            await session.close()
+    # Out here for the reason that `_try` gives.
+    raise failure
 
 
 async def _try_often(options: PostOptions, stage: list[Stage]) -> Response:
@@ -69,27 +123,12 @@ def _is_passing(exc: ConnectError) -> bool:
 
 
 async def _try(options: PostOptions, stage: list[Stage]) -> Response:
-    address = options.address
-    connector = StagedConnector(address, tls=options.tls if address.encrypted else None, proxy=options.proxy)
-    session = aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
-        # Nothing is unpacked here, so the bound on the length is one on the memory.
-        auto_decompress=False,
-        trust_env=False,
-    )
+    connector = _connector(options)
+    session = _session(connector)
     try:
         return await _exchange(session, options)
     except (aiohttp.ClientError, OSError) as exc:
-        hung_up = isinstance(exc, OSError | aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError)
-        detail = "hung up before it had answered" if hung_up else "did not answer as HTTP"
-        failure = ConnectError(
-            stage="request",
-            target=address.target,
-            reason=f"the server {detail}",
-            remedy="try again later, and check that the address and the port are right",
-        )
+        failure = _did_not_answer(options, exc)
     finally:
         stage.append(connector.stage)
         try:
@@ -102,12 +141,44 @@ async def _try(options: PostOptions, stage: list[Stage]) -> Response:
     raise failure
 
 
-async def _exchange(session: aiohttp.ClientSession, options: PostOptions) -> Response:
+def _connector(options: PostOptions) -> StagedConnector:
+    address = options.address
+    return StagedConnector(address, tls=options.tls if address.encrypted else None, proxy=options.proxy)
+
+
+def _session(connector: StagedConnector, *, traces: list[aiohttp.TraceConfig] | None = None) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
+        # Nothing is unpacked here, so the bound on the length is one on the memory.
+        auto_decompress=False,
+        trace_configs=traces,
+        trust_env=False,
+    )
+
+
+def _did_not_answer(options: PostOptions, exc: Exception) -> ConnectError:
+    hung_up = isinstance(exc, OSError | aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError)
+    detail = "hung up before it had answered" if hung_up else "did not answer as HTTP"
+    return ConnectError(
+        stage="request",
+        target=options.address.target,
+        reason=f"the server {detail}",
+        remedy="try again later, and check that the address and the port are right",
+    )
+
+
+async def _open(session: aiohttp.ClientSession, options: PostOptions) -> aiohttp.ClientResponse:
     headers = completed_headers(options.headers, options.address)
     if "accept-encoding" not in {name.lower() for name in headers}:
         headers["Accept-Encoding"] = "identity"
     url = yarl.URL(options.address.request_url, encoded=True)
-    async with session.post(url, data=options.body, headers=headers, allow_redirects=False) as response:
+    return await session.post(url, data=options.body, headers=headers, allow_redirects=False)
+
+
+async def _exchange(session: aiohttp.ClientSession, options: PostOptions) -> Response:
+    async with await _open(session, options) as response:
         if not 200 <= response.status < 300:
             body = await _read(response, _MAX_ERROR_BYTES)
             raise _refused(options, response.status, body or b"")
@@ -191,7 +262,7 @@ def _secrets(options: PostOptions) -> set[str]:
     return {word for value in values for word in (value, *value.split()) if len(word) >= _MIN_SECRET}
 
 
-def _timed_out(options: PostOptions, stage: Stage) -> ConnectError:
+def _timed_out(options: PostOptions, stage: Stage, *, within_s: float) -> ConnectError:
     match stage:
         case "address":
             what, remedy = "the name was not resolved", "check this machine's network and its name server"
@@ -210,5 +281,5 @@ def _timed_out(options: PostOptions, stage: Stage) -> ConnectError:
             assert_never(stage)
     named_stage = "request" if stage == "handshake" else stage
     return ConnectError(
-        stage=named_stage, target=options.address.target, reason=f"{what} within {options.timeout_s:g} s", remedy=remedy
+        stage=named_stage, target=options.address.target, reason=f"{what} within {within_s:g} s", remedy=remedy
     )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from backchannel.config import Provider
 
-__all__ = ["KEY_VARIABLES", "call_key", "find_api_key", "provider_headers", "realtime_key"]
+__all__ = ["KEY_VARIABLES", "call_key", "find_api_key", "model_key", "provider_headers", "realtime_key"]
 
 KEY_VARIABLES: Final = ("BACKCHANNEL_API_KEY", "OPENAI_API_KEY")
 
@@ -58,6 +58,25 @@ def call_key(provider: Provider, *, env: Mapping[str, str], stored_key: str | No
     if own is not None or not provider.requires_openai_auth:
         return own
     return _clean(stored_key) or _usual_key(provider, env)
+
+
+def model_key(provider: Provider, *, env: Mapping[str, str], stored_key: str | None = None) -> str | None:
+    """The key for a model; None: its requests carry none, as those to a server on this machine.
+
+    As for a call, but a provider that wants a login gets no request without a key.
+
+    Raises:
+        UsageError: There is none; says what to set.
+    """
+    key = call_key(provider, env=env, stored_key=stored_key)
+    if key is None and provider.requires_openai_auth:
+        ours, usual = KEY_VARIABLES
+        variables = f"{ours} or {usual}" if provider.is_openai else ours
+        raise UsageError(
+            f"no API key for the models of {provider.name or provider.id}: set {variables}, choose another"
+            " model_provider, or use --agent workspace, which needs none"
+        )
+    return key
 
 
 def find_api_key(env: Mapping[str, str]) -> str | None:

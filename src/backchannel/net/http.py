@@ -1,4 +1,4 @@
-"""The few HTTP requests that Backchannel makes: one POST, its answer, and what can go wrong in between.
+"""The few HTTP requests that Backchannel makes: one POST, its answer at once or as it comes, and what can go wrong.
 
 The interface and its values stand here; `aiohttp_http.py` holds the implementation, which is imported when a request is
 made, because the HTTP library takes a while to load.
@@ -6,6 +6,7 @@ made, because the HTTP library takes a while to load.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,11 @@ from backchannel.net.headers import check_headers
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import AsyncGenerator, Mapping
 
     from backchannel.net.proxy import Proxy
 
-__all__ = ["PostOptions", "Response", "post"]
+__all__ = ["PostOptions", "Response", "post", "stream"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ class PostOptions:
     proxy: Proxy | None = None
     """Through which to go (`proxy_for`); None for directly."""
     timeout_s: float = 30.0
-    """For everything, all tries together."""
+    """For everything, all tries together; of a stream, until the request is on its way."""
     retry_delays_s: tuple[float, ...] = ()
     """The waits before each further try, after a failed connection, 429 or 5xx (`backoff_s` makes the usual ones)."""
     max_response_bytes: int = 1024 * 1024
@@ -87,3 +88,27 @@ async def post(options: PostOptions) -> Response:
     from backchannel.net.aiohttp_http import send_post
 
     return await send_post(options)
+
+
+async def stream(options: PostOptions, *, idle_timeout_s: float) -> AsyncGenerator[bytes]:
+    """Send a POST request and take the answer as it comes.
+
+    The first piece is empty and says that the server has taken the request: its status was one from 200 to 299. Closing
+    the generator, or cancelling who waits for it, drops the connection at once. Tries (`retry_delays_s`) and the bound
+    on the length are the caller's.
+
+    Args:
+        options: The request.
+        idle_timeout_s: How long the server may be silent, before its answer and within.
+
+    Raises:
+        ConnectError: The server did not take the request; as of `post`.
+        AuthError: It answered 401 or 403.
+        ConnectionLost: The answer broke off.
+        MissingComponentError: The proxy needs an optional package.
+    """
+    from backchannel.net.aiohttp_http import stream_post
+
+    async with contextlib.aclosing(stream_post(options, idle_timeout_s=idle_timeout_s)) as pieces:
+        async for piece in pieces:
+            yield piece

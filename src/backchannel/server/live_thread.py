@@ -225,6 +225,10 @@ class LiveThread:
             turn_id=turn.turn_id,
             text=ask.text,
             briefing=ask.briefing or self.briefing.take(),
+            thread_id=self.thread_id,
+            session_id=self.thread_id,
+            origin={} if self.thread.forked_from is None else {"forked_from_thread_id": self.thread.forked_from},
+            metadata=ask.metadata or {},
         )
         end: core.AgentTurnEnded | None = None
         try:
@@ -251,7 +255,7 @@ class LiveThread:
         # A turn that has only just been asked for has to begin first.
         await asyncio.sleep(0)
         try:
-            await self._agent.steer(ask.text)
+            await self._agent.steer(ask.text, metadata=ask.metadata)
         except SteerRefused as exc:
             self.failed(f"failed to submit turn input: {exc}")
         except LocalProtocolError:

@@ -9,7 +9,9 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backchannel.agents import make_agent
+import msgspec
+
+from backchannel.agents import choose_agent, make_agent
 from backchannel.server.account import Credentials
 from backchannel.server.app import App, AppOptions
 from backchannel.server.dispatch import Dispatcher
@@ -39,6 +41,8 @@ class ServeOptions:
     store: Path | None
     """The file in which threads are kept; None keeps them as long as the process lives."""
     cwd: Path
+    agent: str | None = None
+    """Which agent does the work; None for the one that the configuration suggests."""
 
 
 async def serve(options: ServeOptions) -> int:
@@ -64,7 +68,7 @@ async def serve(options: ServeOptions) -> int:
             cwd=options.cwd,
             store=store,
             credentials=credentials,
-            make_agent=_agents(options),
+            make_agent=_agents(options, credentials),
         )
         async with App(app_options) as app, asyncio.TaskGroup() as tasks:
             serving = tasks.create_task(serve_stdio(app, Dispatcher(app)), name="stdio")
@@ -77,9 +81,20 @@ async def serve(options: ServeOptions) -> int:
     return 0
 
 
-def _agents(options: ServeOptions) -> Callable[[Thread], Agent]:
+def _agents(options: ServeOptions, credentials: Credentials) -> Callable[[Thread], Agent]:
     def make(thread: Thread) -> Agent:
-        return make_agent("workspace", cwd=Path(thread.cwd), env=options.env)
+        config = options.config
+        if thread.model is not None:
+            config = msgspec.structs.replace(config, model=msgspec.structs.replace(config.model, model=thread.model))
+        name = options.agent or choose_agent(config, stored_key=credentials.api_key)
+        return make_agent(
+            name,
+            cwd=Path(thread.cwd),
+            env=options.env,
+            config=config,
+            stored_key=credentials.api_key,
+            on_notice=lambda message: _log.warning("! %s", message),
+        )
 
     return make
 

@@ -25,7 +25,7 @@ from backchannel.wire import appserver, tokens
 from backchannel.wire.realtime import events as server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from backchannel.agents import TurnRequest
     from backchannel.core import AgentReport
@@ -313,8 +313,8 @@ class _Desk(Agent):
             if reports.put_nowait in turn.listeners:
                 turn.listeners.remove(reports.put_nowait)
 
-    async def steer(self, text: str) -> None:
-        self._live.submit(Ask(text=text, by_voice=True))
+    async def steer(self, text: str, *, metadata: Mapping[str, str] | None = None) -> None:
+        self._live.submit(Ask(text=text, metadata=metadata, by_voice=True))
 
     async def interrupt(self) -> None:
         await self._live.interrupt()

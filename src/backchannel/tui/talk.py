@@ -195,7 +195,14 @@ class _Talk:
             str(self._options.cwd), thread_id=thread_id, options=self._options.config.realtime.context
         )
         # The agent is named and the sounds are read before anything is started, so that a slip costs no time.
-        agent = await asyncio.to_thread(make_agent, self._options.agent, cwd=self._options.cwd, env=self._env)
+        agent = await asyncio.to_thread(
+            make_agent,
+            self._options.agent,
+            cwd=self._options.cwd,
+            env=self._env,
+            config=self._options.config,
+            on_notice=self._notice,
+        )
         stack.push_async_callback(agent.close)
         if not self._options.text_only:
             self._sounds = {step: await self._sound(step) for step in self._options.steps}

@@ -167,7 +167,7 @@ class WorkspaceAgent(Agent):
             await turn.shut()
             self._turn = None
 
-    async def steer(self, text: str) -> None:
+    async def steer(self, text: str, *, metadata: Mapping[str, str] | None = None) -> None:
         """Take a change into the running turn; see `Agent.steer`."""
         turn = self._turn
         if turn is None:

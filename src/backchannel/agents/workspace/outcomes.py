@@ -11,7 +11,7 @@ import itertools
 import re
 from typing import Final
 
-from backchannel.agents.workspace.outputs import Excerpt
+from backchannel.agents.outputs import Excerpt
 from backchannel.agents.workspace.phrasing import area_of, counted, number, shortened
 from backchannel.agents.workspace.runners import RunnerKind
 

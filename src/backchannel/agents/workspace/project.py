@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from backchannel.agents.workspace.outputs import clean
+from backchannel.agents.outputs import clean
 from backchannel.agents.workspace.phrasing import counted, listed, number, said_path, sentence, shortened
 from backchannel.agents.workspace.steps import Answer, Call, Job
 from backchannel.agents.workspace.tree import MAX_FILES, NotShown

@@ -9,7 +9,7 @@ import shutil
 import time
 from typing import TYPE_CHECKING, Final
 
-from backchannel.agents.workspace.outputs import clean
+from backchannel.agents.outputs import clean
 from backchannel.agents.workspace.phrasing import counted, listed, said_path, sentence, shortened, spans
 from backchannel.agents.workspace.steps import Answer, Call, Job, Run
 from backchannel.net import SECRET_GLOBS, is_secret

@@ -18,8 +18,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Final
 
-from backchannel.agents.workspace.outputs import Excerpt, Printed
-from backchannel.agents.workspace.processes import Child
+from backchannel.agents.outputs import Excerpt, Printed
+from backchannel.agents.processes import Child
 from backchannel.agents.workspace.steps import Answer, Call, Finished, Run, Say
 from backchannel.core import (
     AgentCommandEnded,

@@ -1,0 +1,157 @@
+"""What a server sends while a model answers, as much of it as matters here. The same over HTTP and over a websocket.
+
+Unknown events are passed over; one that cannot be read is too, since everything that counts comes again, whole, in an
+item or at the end.
+
+Source: app-server.md 5.2.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Final, TypeAlias
+
+import msgspec
+
+from backchannel.agents.responses.failures import Cause, Failure
+from backchannel.agents.responses.items import Item, read_item
+
+__all__ = ["Began", "Completed", "Cut", "ItemBegan", "ItemDone", "StreamEvent", "TextAdded", "read_event"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Began:
+    """The server took the request."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ItemBegan:
+    """The model began with another item."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TextAdded:
+    """A piece of a message that is being written."""
+
+    delta: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ItemDone:
+    """An item is complete."""
+
+    item: Item
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Completed:
+    """The response is complete."""
+
+    response_id: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cut:
+    """The response ended before it was complete, and asking again would not help."""
+
+    reason: str
+
+
+StreamEvent: TypeAlias = Began | ItemBegan | TextAdded | ItemDone | Completed | Cut | Failure
+"""Everything that is taken from a stream; after the last three nothing comes."""
+
+
+class _Error(msgspec.Struct):
+    code: str | None = None
+    type: str | None = None
+    message: str | None = None
+
+
+class _Incomplete(msgspec.Struct):
+    reason: str = "no reason given"
+
+
+class _Response(msgspec.Struct):
+    id: str | None = None
+    error: _Error | None = None
+    incomplete_details: _Incomplete | None = None
+
+
+class _Event(msgspec.Struct):
+    type: str
+    delta: str = ""
+    item: msgspec.Raw = msgspec.Raw(b"null")
+    response: _Response | None = None
+    error: _Error | None = None
+    code: str | None = None
+    message: str | None = None
+    status: int | None = None
+    status_code: int | None = None
+
+
+_DECODER: Final = msgspec.json.Decoder(_Event)
+_TOO_LONG: Final = frozenset({"context_length_exceeded"})
+_STALE: Final = frozenset({"previous_response_not_found"})
+_SETTLED: Final = frozenset(
+    {"insufficient_quota", "invalid_prompt", "usage_limit_reached", "usage_not_included", "model_not_found"}
+)
+_MAX_WORDS: Final = 300
+_KEY_LIKE: Final = re.compile(r"\b(?:sk|pk|rk|ek)[-_][\w*.-]{4,}|\bBearer\s+\S+", re.IGNORECASE)
+_CUT_BECAUSE: Final = {
+    "max_output_tokens": "it reached the most that the model may write",
+    "content_filter": "the provider's filter stopped it",
+}
+
+
+def read_event(raw: str | bytes) -> StreamEvent | None:
+    """An event of a stream; None for one that means nothing here."""
+    try:
+        event = _DECODER.decode(raw)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    match event.type:
+        case "response.created":
+            return Began()
+        case "response.output_item.added":
+            return ItemBegan()
+        case "response.output_text.delta" | "response.refusal.delta":
+            return TextAdded(event.delta) if event.delta else None
+        case "response.output_item.done":
+            item = read_item(bytes(event.item))
+            return None if item is None else ItemDone(item)
+        case "response.completed" | "response.done":
+            return Completed(event.response.id if event.response is not None else None)
+        case "response.incomplete":
+            details = event.response.incomplete_details if event.response is not None else None
+            reason = (details or _Incomplete()).reason
+            return Cut(_CUT_BECAUSE.get(reason, _words(reason) or "no reason given"))
+        case "response.failed":
+            return _failure((event.response.error if event.response is not None else None) or _Error(), status=None)
+        case "error":
+            error = event.error or _Error(code=event.code, message=event.message)
+            return _failure(error, status=event.status or event.status_code)
+        case _:
+            return None
+
+
+def _failure(error: _Error, *, status: int | None) -> Failure:
+    code = error.code or error.type or ""
+    if code in _TOO_LONG:
+        cause = Cause.TOO_LONG
+    elif code in _STALE:
+        cause = Cause.STALE
+    elif code in _SETTLED or (
+        status is not None and 400 <= status < 500 and code != "websocket_connection_limit_reached"
+    ):
+        cause = Cause.SETTLED
+    else:
+        cause = Cause.PASSING
+    said = _words(error.message or "") or _words(code)
+    return Failure(cause, "the model's server reported a failure" + (f": {said}" if said else ""))
+
+
+def _words(text: str) -> str:
+    """A server's short words for a person, without what looks like a key."""
+    words = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return "" if len(words) > _MAX_WORDS else _KEY_LIKE.sub("[left out]", words).rstrip(".")

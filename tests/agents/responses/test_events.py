@@ -1,0 +1,103 @@
+"""Events of a stream: what counts, and what is passed over."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backchannel.agents.responses.events import (
+    Began,
+    Completed,
+    Cut,
+    ItemBegan,
+    ItemDone,
+    StreamEvent,
+    TextAdded,
+    read_event,
+)
+from backchannel.agents.responses.failures import Cause, Failure
+from backchannel.agents.responses.items import Spoken
+from backchannel.testing import responses as server
+
+
+def read(value: object) -> StreamEvent | None:
+    return read_event(json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (server.created(), Began()),
+        ({"type": "response.output_item.added", "item": {"type": "message"}}, ItemBegan()),
+        (server.text_delta("a"), TextAdded("a")),
+        ({"type": "response.refusal.delta", "delta": "no"}, TextAdded("no")),
+        (server.text_delta(""), None),
+        (server.completed("r1"), Completed("r1")),
+        ({"type": "response.completed"}, Completed(None)),
+        ({"type": "response.incomplete"}, Cut("no reason given")),
+        (
+            {"type": "response.incomplete", "response": {"incomplete_details": {"reason": "max_output_tokens"}}},
+            Cut("it reached the most that the model may write"),
+        ),
+        ({"type": "response.incomplete", "response": {"incomplete_details": {"reason": "tired"}}}, Cut("tired")),
+        ({"type": "response.made_up", "x": 1}, None),
+        ({"type": "response.output_item.done", "item": {"type": "image"}}, None),
+        ({"type": "response.output_item.done"}, None),
+        ({"type": 3}, None),
+        ([], None),
+    ],
+)
+def test_events_are_read(event: object, expected: StreamEvent | None) -> None:
+    assert read(event) == expected
+
+
+def test_an_item_comes_whole() -> None:
+    event = read(server.message("Hello."))
+
+    assert isinstance(event, ItemDone)
+    assert isinstance(event.item, Spoken)
+    assert event.item.text == "Hello."
+
+
+@pytest.mark.parametrize(
+    ("event", "cause", "words"),
+    [
+        ({"type": "response.failed"}, Cause.PASSING, "the model's server reported a failure"),
+        (
+            {"type": "response.failed", "response": {"error": {"code": "server_error", "message": "Oops."}}},
+            Cause.PASSING,
+            "the model's server reported a failure: Oops",
+        ),
+        ({"type": "response.failed", "response": {"error": {"code": "context_length_exceeded"}}}, Cause.TOO_LONG, None),
+        ({"type": "response.failed", "response": {"error": {"code": "insufficient_quota"}}}, Cause.SETTLED, None),
+        ({"type": "error", "code": "server_error", "message": "x"}, Cause.PASSING, None),
+        ({"type": "error", "status": 400, "error": {"code": "previous_response_not_found"}}, Cause.STALE, None),
+        (
+            {"type": "error", "status": 400, "error": {"code": "websocket_connection_limit_reached"}},
+            Cause.PASSING,
+            None,
+        ),
+        ({"type": "error", "status": 400, "error": {"type": "invalid_request_error"}}, Cause.SETTLED, None),
+        ({"type": "error", "status_code": 503, "error": {"message": "busy"}}, Cause.PASSING, None),
+        (
+            {"type": "error", "error": {"code": "x", "message": "bad key sk-abcdef12345 in Bearer\nabc"}},
+            Cause.PASSING,
+            "the model's server reported a failure: bad key [left out] in [left out]",
+        ),
+        ({"type": "error", "error": {"code": "c", "message": "x" * 301}}, Cause.PASSING, "failure: c"),
+    ],
+)
+def test_failures_say_whether_they_pass(event: object, cause: Cause, words: str | None) -> None:
+    failure = read(event)
+
+    assert isinstance(failure, Failure)
+    assert failure.cause is cause
+    assert words is None or failure.reason.endswith(words)
+
+
+@given(st.binary() | st.text(alphabet=st.characters(codec="utf-8")))
+def test_anything_can_come(raw: bytes | str) -> None:
+    read_event(raw)

@@ -1,0 +1,160 @@
+"""What needs permission, and what could go wrong with it."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from backchannel.agents.responses.permission import Rules, Ruling, only_reads, risks_of
+from backchannel.config import Model
+from backchannel.core import Risk
+
+POLICIES = ("untrusted", "on-request", "on-failure", "never")
+MODES = ("read-only", "workspace-write", "danger-full-access")
+
+
+def rules(policy: str, mode: str, *, has_sandbox: bool) -> Rules:
+    return Rules(policy=policy, mode=mode, sandboxed=has_sandbox and mode != "danger-full-access")
+
+
+def test_the_rules_are_those_of_the_configuration() -> None:
+    assert Rules.of(Model(), has_sandbox=True) == Rules(policy="on-request", mode="workspace-write", sandboxed=True)
+    assert not Rules.of(Model(sandbox_mode="danger-full-access"), has_sandbox=True).sandboxed
+    assert not Rules.of(Model(), has_sandbox=False).sandboxed
+
+
+def test_without_a_sandbox_every_command_needs_permission_but_for_one_pair() -> None:
+    for policy, mode, has_sandbox in itertools.product(POLICIES, MODES, (True, False)):
+        ruling = rules(policy, mode, has_sandbox=has_sandbox).command("make", escalated=True)
+        if (policy, mode) == ("never", "danger-full-access"):
+            assert ruling is Ruling.GO
+        else:
+            assert ruling is (Ruling.DECLINE if policy == "never" else Ruling.ASK)
+    for policy, mode in itertools.product(POLICIES, MODES):
+        unsandboxed = rules(policy, mode, has_sandbox=False)
+        assert unsandboxed.command("make", escalated=False) is unsandboxed.command("make", escalated=True)
+
+
+@pytest.mark.parametrize("mode", ["read-only", "workspace-write"])
+def test_in_a_sandbox_commands_run_unless_nothing_is_trusted(mode: str) -> None:
+    for policy in ("on-request", "on-failure", "never"):
+        assert rules(policy, mode, has_sandbox=True).command("make", escalated=False) is Ruling.GO
+    assert rules("untrusted", mode, has_sandbox=True).command("make", escalated=False) is Ruling.ASK
+
+
+def test_what_only_reads_runs_everywhere_but_not_out_of_a_sandbox() -> None:
+    for policy, mode, has_sandbox in itertools.product(POLICIES, MODES, (True, False)):
+        assert rules(policy, mode, has_sandbox=has_sandbox).command("ls -la", escalated=False) is Ruling.GO
+    assert rules("on-request", "read-only", has_sandbox=True).command("ls -la", escalated=True) is Ruling.ASK
+
+
+@pytest.mark.parametrize(
+    ("policy", "mode", "ruling"),
+    [
+        ("on-request", "workspace-write", Ruling.GO),
+        ("never", "workspace-write", Ruling.GO),
+        ("never", "danger-full-access", Ruling.GO),
+        ("untrusted", "workspace-write", Ruling.ASK),
+        ("on-failure", "read-only", Ruling.ASK),
+        ("never", "read-only", Ruling.DECLINE),
+    ],
+)
+def test_patches(policy: str, mode: str, ruling: Ruling) -> None:
+    assert rules(policy, mode, has_sandbox=False).patch() is ruling
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        "ls",
+        "ls -la src/*.py",
+        "cat 'a b.txt' ../c",
+        "head -n 20 README.md",
+        "pwd",
+        "git status",
+        "git log --oneline -5",
+        "git diff HEAD^ -- a.py",
+        "git show HEAD:a.py",
+        "wc -l a",
+    ],
+)
+def test_commands_that_only_read(shell: str) -> None:
+    assert only_reads(shell)
+
+
+@pytest.mark.parametrize(
+    "shell",
+    [
+        "",
+        "   ",
+        "rm a",
+        "ls; rm a",
+        "ls && rm a",
+        "ls | sh",
+        "ls > a",
+        "ls $(rm a)",
+        "ls `rm a`",
+        "ls\nrm a",
+        "ls & rm a",
+        "cat <(rm a)",
+        "cat $HOME/x",
+        "PATH=. ls",
+        "./ls",
+        "/tmp/ls",
+        "git",
+        "git push",
+        "git -c core.pager=x log",
+        "git log --output=a",
+        "git log --outp a",
+        "git diff --ext-diff",
+        "git branch -D main",
+        "find . -delete",
+        "sed -i s/a/b/ x",
+        "tee a",
+        "cat 'unfinished",
+        "ls \\\n rm",
+        "ls \uff5e",
+    ],
+)
+def test_commands_that_may_do_more(shell: str) -> None:
+    assert not only_reads(shell)
+
+
+@pytest.mark.parametrize(
+    ("shell", "risks"),
+    [
+        ("make test", ()),
+        ("pytest -q tests", ()),
+        ("rm -rf build", (Risk.DELETE,)),
+        ("cd a && rm b", (Risk.DELETE,)),
+        ("git clean -fdx", (Risk.DELETE,)),
+        ("find . -name x -delete", (Risk.DELETE,)),
+        ("git push", (Risk.NETWORK,)),
+        ("git push --force origin main", (Risk.FORCE_PUSH, Risk.NETWORK)),
+        ("git push -f", (Risk.FORCE_PUSH, Risk.NETWORK)),
+        ("git push origin +main", (Risk.FORCE_PUSH, Risk.NETWORK)),
+        ("git push origin :main", (Risk.FORCE_PUSH, Risk.NETWORK)),
+        ("git push --force-with-lease", (Risk.FORCE_PUSH, Risk.NETWORK)),
+        ("git reset --hard", (Risk.DELETE,)),
+        ("git -C x status", (Risk.OUTSIDE_WORKSPACE,)),
+        ("curl example.com", (Risk.NETWORK,)),
+        ("/usr/bin/curl example.com", (Risk.NETWORK, Risk.OUTSIDE_WORKSPACE)),
+        ("pip install x", (Risk.NETWORK,)),
+        ("FOO=1 npm install", (Risk.NETWORK,)),
+        ("cp a /etc/b", (Risk.OUTSIDE_WORKSPACE,)),
+        ("cp a ../b", (Risk.OUTSIDE_WORKSPACE,)),
+        ("cp a ~/b", (Risk.OUTSIDE_WORKSPACE,)),
+        ("echo x >/etc/b", (Risk.OUTSIDE_WORKSPACE,)),
+        ("make >/dev/null", ()),
+        ("sudo rm a", (Risk.DELETE, Risk.OUTSIDE_WORKSPACE)),
+        ("python -c 'x'", (Risk.DELETE, Risk.NETWORK, Risk.OUTSIDE_WORKSPACE)),
+        ("echo x | sh", (Risk.DELETE, Risk.NETWORK, Risk.OUTSIDE_WORKSPACE)),
+        ("echo $(rm a)", (Risk.DELETE,)),
+        ("echo 'unfinished; rm a", (Risk.DELETE,)),
+        ("git", ()),
+        ("", ()),
+    ],
+)
+def test_risks_are_told_by_the_words(shell: str, risks: tuple[Risk, ...]) -> None:
+    assert risks_of(shell) == risks
