@@ -45,6 +45,7 @@ class DeskAgent(Agent):
     def __init__(self) -> None:
         self.desk: asyncio.Queue[AgentReport | Exception | None] = asyncio.Queue()
         """What the turn reports next; None ends it without a word, an exception breaks it down."""
+        self.prepared = 0
         self.requests: list[TurnRequest] = []
         self.steered: list[str] = []
         self.interrupts = 0
@@ -59,6 +60,11 @@ class DeskAgent(Agent):
     @property
     def name(self) -> str:
         return "desk"
+
+    async def prepare(self) -> None:
+        self.prepared += 1
+        if self.refuses_with is not None:
+            raise self.refuses_with
 
     async def run(self, request: TurnRequest) -> AsyncGenerator[AgentReport]:
         assert not self.running, "one turn at a time"

@@ -32,6 +32,7 @@ def make_agent(
     env: Mapping[str, str],
     config: Config | None = None,
     stored_key: str | None = None,
+    thread_id: str | None = None,
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> Agent:
     """The agent of this name, working in a folder; the caller closes it.
@@ -42,6 +43,7 @@ def make_agent(
         env: What its commands find in their environment, and where keys and proxies are configured.
         config: Which model an agent that has one works with, and what it may do; None: nothing is configured.
         stored_key: The key of the login.
+        thread_id: The thread that it is going to work for, where there is one.
         on_notice: Is told what a person should know of an agent and is no report of its work.
 
     Raises:
@@ -62,6 +64,6 @@ def make_agent(
                 model=configured.model,
                 api_key=model_key(provider, env=env, stored_key=stored_key),
             )
-            return ResponsesAgent(cwd=cwd, options=options, env=env, on_notice=on_notice)
+            return ResponsesAgent(cwd=cwd, options=options, env=env, thread_id=thread_id, on_notice=on_notice)
         case _:
             raise UsageError(f"unknown agent {name!r}; choose one of: {', '.join(AGENT_NAMES)}")

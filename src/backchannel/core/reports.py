@@ -129,6 +129,8 @@ class AgentTurnEnded(msgspec.Struct, frozen=True, kw_only=True, tag="agent_turn_
     outcome: Outcome
     error: str | None = None
     """Why it failed, as a sentence; None unless `outcome` is FAILED."""
+    http_status: int | msgspec.UnsetType = msgspec.UNSET
+    """Of the service that refused, where one did; for programs."""
 
 
 AgentReport: TypeAlias = (

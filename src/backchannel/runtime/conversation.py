@@ -206,6 +206,7 @@ class Conversation:
                 await opened.socket.close()
             raise ConnectionLost("the conversation was stopped before it was open")
         self._arrive(opened, self._settings)
+        self._turns.prepare()
 
     async def replace(self, settings: Settings) -> None:
         """Let another conversation take the place of this one, with the same agent, player and reader of `events`.

@@ -73,6 +73,11 @@ class Turns:
         work = self._work(self._agent, request, begun=self._begun, after=self._working)
         self._working = self._tasks.start(f"agent {effect.turn_id}", work)
 
+    def prepare(self) -> None:
+        """Let the agent make ready what its first turn will need, while nothing is asked of it yet."""
+        if self._agent is not None:
+            self._tasks.start("agent preparing", self._prepare(self._agent))
+
     def steer(self, effect: do.SteerTurn) -> None:
         """Change the running turn."""
         if self._agent is not None:
@@ -90,6 +95,13 @@ class Turns:
         """Tell the agent what the user decided."""
         if self._agent is not None:
             self._tasks.start(f"approval {effect.approval_id}", self._answer(self._agent, effect))
+
+    async def _prepare(self, agent: Agent) -> None:
+        try:
+            await agent.prepare()
+        except Exception:
+            # The boundary to the agent, as in `_work`. What is missing then shows in the turn.
+            _log.exception("! agent %s failed to prepare", agent.name)
 
     async def _work(
         self, agent: Agent, request: TurnRequest, *, begun: asyncio.Event, after: asyncio.Task[None] | None

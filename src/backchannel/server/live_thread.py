@@ -374,7 +374,7 @@ class LiveThread:
             self._item_completed(turn, msgspec.structs.replace(item, status="failed"))
         turn.commands.clear()
         if end.error is not None:
-            turn.error = appserver.TurnError(message=end.error, codex_error_info="other")
+            turn.error = appserver.TurnError(message=end.error, codex_error_info=_kind_of(end))
         self.turn = None
         self._keep(TurnEnded(at_ms=at_ms, turn_id=turn.turn_id, outcome=end.outcome, error=end.error))
         kept = KeptTurn(
@@ -427,6 +427,22 @@ class LiveThread:
 
     def _keep(self, entry: Entry) -> None:
         self._services.keep(self.thread, lambda store: store.append(self.thread_id, [entry]))
+
+
+_KINDS: Final = {
+    400: "badRequest",
+    401: "unauthorized",
+    403: "unauthorized",
+    429: "rateLimitExceeded",
+    503: "serverOverloaded",
+}
+
+
+def _kind_of(end: core.AgentTurnEnded) -> str:
+    """What clients call what went wrong."""
+    if isinstance(end.http_status, msgspec.UnsetType):
+        return "other"
+    return _KINDS.get(end.http_status, "internalServerError" if end.http_status >= 500 else "other")
 
 
 def _is_yes(answer: msgspec.Raw) -> bool:

@@ -135,9 +135,9 @@ async def desk(
     model: Model = FREE,
     over: str = "http",
     env: Mapping[str, str] | None = None,
+    thread_id: str | None = None,
     **provider: Any,
 ) -> AsyncIterator[Desk]:
-    root.mkdir(exist_ok=True)
     websocket = over == "websocket"
     async with ScriptedResponses(*scripts, websocket=True if websocket else 404) as server:
         notices: list[str] = []
@@ -153,6 +153,7 @@ async def desk(
                 provider=Provider(id="mock", base_url=server.url, **settings), model=model, api_key=API_KEY
             ),
             env=environment(root.parent) if env is None else env,
+            thread_id=thread_id,
             on_notice=notices.append,
             random=lambda: 0.0,
             unix_time=lambda: 1_700_000_000.5,
@@ -166,7 +167,9 @@ async def desk(
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    return tmp_path / "project"
+    root = tmp_path / "project"
+    root.mkdir()
+    return root
 
 
 def no_sandbox(tmp_path: Path) -> dict[str, str]:
@@ -178,7 +181,6 @@ def no_sandbox(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("over", ["http", "websocket"])
 async def test_a_turn_with_a_command_and_a_patch(root: Path, over: str) -> None:
-    root.mkdir()
     (root / "a.txt").write_text("one\n", encoding="utf-8")
     scripts = (
         [created(), message("I look at it."), function_call("exec_command", {"cmd": "cat a.txt"}), completed("r1")],
@@ -379,7 +381,7 @@ async def test_a_failed_command_is_told_with_its_status(root: Path) -> None:
 
 
 async def test_a_command_without_a_shell_and_in_a_folder(root: Path) -> None:
-    (root / "sub").mkdir(parents=True)
+    (root / "sub").mkdir()
     at, output = await executed(root, {"cmd": ["python3", "-c", "import os; print(os.getcwd())"], "workdir": "sub"})
 
     assert output.endswith(f"{root}/sub\n")
@@ -516,7 +518,6 @@ async def test_where_nobody_may_be_asked_it_is_declined(root: Path, tmp_path: Pa
 
 
 async def test_a_patch_may_be_asked_for(root: Path) -> None:
-    root.mkdir()
     (root / "a.txt").write_text("one\n", encoding="utf-8")
     text = patch("*** Delete File: a.txt")
     model = Model(model="m", approval_policy="untrusted", sandbox_mode="danger-full-access")
@@ -623,9 +624,9 @@ async def test_a_change_replaces_metadata_of_the_client(
 
 
 async def test_metadata_goes_with_requests_over_a_websocket(root: Path) -> None:
-    async with desk(root, over="websocket") as at:
+    async with desk(root, over="websocket", thread_id="T") as at:
         await at.agent.prepare()
-        await at.work(thread_id=None, metadata={"fiber_run_id": "run-1"})
+        await at.work(thread_id="T", metadata={"fiber_run_id": "run-1"})
         (warm_up,) = at.server.warm_ups
         (request,) = at.server.requests
 
@@ -637,7 +638,7 @@ async def test_metadata_goes_with_requests_over_a_websocket(root: Path) -> None:
     assert request.body["previous_response_id"] == "warm-1"
     turn = metadata_of(request)
     assert (turn["fiber_run_id"], turn["turn_id"], turn["request_kind"]) == ("run-1", "turn-1", "turn")
-    assert turn["thread_id"] == prewarm["thread_id"]
+    assert turn["thread_id"] == prewarm["thread_id"] == "T"
 
 
 async def test_metadata_says_that_a_voice_handed_it_over(root: Path) -> None:
@@ -704,7 +705,7 @@ async def test_a_bundle_of_certificates_that_is_none_fails_the_turn(root: Path) 
 async def test_a_reader_that_is_slow_loses_nothing(root: Path) -> None:
     script = [created(), *(text_delta(f"{n} ") for n in range(2000)), message("Done."), completed()]
     async with desk(root, script) as at:
-        reports = []
+        reports: list[AgentReport] = []
         async for report in at.agent.run(TurnRequest(turn_id="turn-1", text="x")):
             if len(reports) < 3:
                 await asyncio.sleep(0.05)

@@ -36,13 +36,16 @@ def test_a_message_goes_back_without_its_id_and_status() -> None:
         "id": "msg_1",
         "status": "completed",
         "phase": "commentary",
-        "content": [{"type": "output_text", "text": "Hel", "annotations": []}, {"type": "output_text", "text": "lo"}],
+        "content": [
+            {"type": "output_text", "text": "Good ", "annotations": []},
+            {"type": "output_text", "text": "day"},
+        ],
     }
 
     item = read(came)
 
     assert isinstance(item, Spoken)
-    assert (item.text, item.phase) == ("Hello", SpokenPhase.COMMENTARY)
+    assert (item.text, item.phase) == ("Good day", SpokenPhase.COMMENTARY)
     assert sent(item) == {name: value for name, value in came.items() if name not in {"id", "status"}}
     assert size_of(item) == len(encode_item(item))
 

@@ -87,6 +87,7 @@ class ResponsesAgent(Agent):
         cwd: The folder, absolute.
         options: Which model, and what it may do.
         env: The environment: for commands, without the keys; for proxies and trusted certificates.
+        thread_id: Of turns that name no thread; None: one is made up.
         on_notice: Is told what a person should know: that no sandbox works, that the model does not answer.
         random: Gives numbers from 0 up to, but not including, 1.
         unix_time: Seconds since 1970.
@@ -98,6 +99,7 @@ class ResponsesAgent(Agent):
         cwd: Path,
         options: ResponsesOptions,
         env: Mapping[str, str],
+        thread_id: str | None = None,
         on_notice: Callable[[str], None] = lambda _: None,
         random: Callable[[], float] = random.random,
         unix_time: Callable[[], float] = time.time,
@@ -109,7 +111,7 @@ class ResponsesAgent(Agent):
         self._on_notice = on_notice
         self._random = random
         self._unix_time = unix_time
-        self._thread_id = str(uuid.uuid4())
+        self._thread_id = thread_id or str(uuid.uuid4())
         self._histories: dict[str, History] = {}
         self._tools = tools_json(freeform=options.provider.is_openai)
         self._way: Way | None = None

@@ -51,6 +51,8 @@ class Failure:
     over_websocket: bool = False
     answering: bool = True
     """Whether the server had taken the request."""
+    http_status: int | None = None
+    """With which it refused the request."""
 
     @property
     def sentence(self) -> str:

@@ -36,6 +36,8 @@ import dataclasses
 import enum
 from typing import TYPE_CHECKING, Final, TypeAlias, assert_never
 
+import msgspec
+
 from backchannel.agents.responses import events
 from backchannel.agents.responses.failures import Cause, Failure, FallBack, GiveUp, TryAgain
 from backchannel.agents.responses.items import Call, Kept, Output, Said, Spoken, SpokenPhase
@@ -340,7 +342,7 @@ class Loop:
             case FallBack(notice=why):
                 return [*actions, GoOverHttp(), Notify(why), self._ask()]
             case GiveUp(reason=reason):
-                return [*actions, *self._end(Outcome.FAILED, reason)]
+                return [*actions, *self._end(Outcome.FAILED, reason, http_status=failure.http_status)]
             case _ as unreachable:
                 assert_never(unreachable)
 
@@ -391,9 +393,10 @@ class Loop:
             return []
         return [Report(AgentMessage(turn_id=self._turn_id, text=held.text, phase=phase))]
 
-    def _end(self, outcome: Outcome, error: str | None = None) -> list[Action]:
+    def _end(self, outcome: Outcome, error: str | None = None, *, http_status: int | None = None) -> list[Action]:
         self._state = State.ENDED
-        return [Report(AgentTurnEnded(turn_id=self._turn_id, outcome=outcome, error=error))]
+        end = AgentTurnEnded(turn_id=self._turn_id, outcome=outcome, error=error)
+        return [Report(end if http_status is None else msgspec.structs.replace(end, http_status=http_status))]
 
 
 def _output(call: Call, text: str) -> Output:

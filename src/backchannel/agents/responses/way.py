@@ -344,4 +344,7 @@ def _not_taken(exc: BackchannelError, server: Server, *, over_websocket: bool) -
             remedy = exc.remedy
             if exc.stage in {"address", "connect", "handshake", "request"}:
                 remedy = f"check that it is running, and base_url of the provider {provider.id}"
-    return ModelFailed(Failure(cause, reason, remedy, over_websocket=over_websocket, answering=False))
+    status = exc.status if isinstance(exc, ConnectError) else None
+    return ModelFailed(
+        Failure(cause, reason, remedy, over_websocket=over_websocket, answering=False, http_status=status)
+    )
