@@ -113,11 +113,11 @@ class House:
         self.app = app
         self.agents = agents
         self._tasks = tasks
-        self._dispatcher = Dispatcher(app)
+        self.dispatcher = Dispatcher(app)
         self._running: list[asyncio.Task[None]] = []
 
     async def client(self, *, introduced: bool = True, max_bytes: int = 2**20, **capabilities: object) -> Client:
-        client = Client(self.app, self._dispatcher, max_bytes=max_bytes)
+        client = Client(self.app, self.dispatcher, max_bytes=max_bytes)
         self._running += [
             self._tasks.create_task(client.read(), name="client"),
             self._tasks.create_task(client.dialogue.run(), name="dialogue"),

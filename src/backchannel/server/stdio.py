@@ -51,23 +51,39 @@ async def serve_stdio(app: App, dispatcher: Dispatcher) -> None:
 
 
 async def _read(reader: asyncio.StreamReader, dialogue: Dialogue) -> None:
-    rest = b""
-    skipping = False
+    begun: list[bytes] = []
+    """What has come of a message that is not whole."""
+    n_begun = 0
     while chunk := await reader.read(_CHUNK):
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if skipping:
-                skipping = False
-            elif line.strip():
-                dialogue.receive(line)
-        if len(rest) > MAX_LINE_BYTES:
-            _log.warning("! a message of more than %d bytes is passed over", MAX_LINE_BYTES)
-            rest, skipping = b"", True
+        first, *lines = chunk.split(b"\n")
+        begun.append(first)
+        n_begun += len(first)
+        if n_begun > MAX_LINE_BYTES:
+            # Only its length is remembered from here on.
+            begun.clear()
+        if not lines:
+            continue
+        if n_begun > MAX_LINE_BYTES:
+            _log.warning("! a message of %d bytes is passed over; the longest may have %d", n_begun, MAX_LINE_BYTES)
+        else:
+            _receive(dialogue, b"".join(begun))
+        *whole, rest = lines
+        for line in whole:
+            _receive(dialogue, line)
+        begun, n_begun = [rest], len(rest)
+
+
+def _receive(dialogue: Dialogue, line: bytes) -> None:
+    if line.strip():
+        dialogue.receive(line)
 
 
 async def _write(writer: asyncio.StreamWriter, outbox: Outbox, gone: asyncio.Event) -> None:
     try:
         while messages := await outbox.take():
+            if writer.is_closing():
+                gone.set()
+                return
             writer.write(b"\n".join(messages) + b"\n")
             await writer.drain()
     except (BrokenPipeError, ConnectionResetError):

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backchannel.threads import SqliteThreads
+from tests.runtime.stage import ended, message, until
+from tests.server.stage import Client, House, house
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+
+
+async def worked(staged: House, client: Client, ask: str = "fix it", *, cwd: Path | None = None) -> str:
+    """A thread in which something was done."""
+    params = {} if cwd is None else {"cwd": str(cwd)}
+    thread_id: str = (await client.ask("thread/start", params))["thread"]["id"]
+    n_before = client.methods.count("turn/completed")
+    await client.ask("turn/start", {"threadId": thread_id, "input": [{"type": "text", "text": ask}]})
+    await until(lambda: staged.agent(thread_id).requests != [], "the turn")
+    for report in (message("t", "Done.", final=True), ended("t")):
+        staged.agent(thread_id).desk.put_nowait(report)
+    await client.sees("turn/completed", times=n_before + 1)
+    return thread_id
+
+
+async def test_a_thread_says_how_it_works(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        result = await client.ask("thread/start", {"cwd": "sub", "model": "gpt-x"})
+        thread = result["thread"]
+        assert thread["cwd"] == result["cwd"] == str(tmp_path / "sub")
+        assert (result["model"], thread["status"], thread["turns"]) == ("gpt-x", {"type": "idle"}, [])
+        assert thread["originator"] == "stage"
+        assert (await client.sees("thread/started"))["thread"]["id"] == thread["id"]
+        assert await client.ask("thread/loaded/list", {}) == {"data": [thread["id"]], "nextCursor": None}
+
+
+async def test_threads_are_found_again_after_the_server_has_ended(tmp_path: Path) -> None:
+    store = SqliteThreads(tmp_path / "threads.sqlite3")
+    async with house(tmp_path, store=store) as staged:
+        client = await staged.client()
+        first = await worked(staged, client, "fix the login")
+        second = await worked(staged, client, "write tests", cwd=tmp_path / "other")
+        empty = (await client.ask("thread/start", {}))["thread"]["id"]
+    async with house(tmp_path, store=store) as staged:
+        client = await staged.client()
+        listed = await client.ask("thread/list", {"sortKey": "updated_at"})
+        assert [thread["id"] for thread in listed["data"]] == [second, first]
+        assert listed["data"][1]["preview"] == "fix the login"
+        assert listed["data"][1]["status"] == {"type": "notLoaded"}
+        page = await client.ask("thread/list", {"limit": 1, "sortDirection": "asc"})
+        assert [thread["id"] for thread in page["data"]] == [first]
+        rest = await client.ask("thread/list", {"limit": 1, "sortDirection": "asc", "cursor": page["nextCursor"]})
+        assert [thread["id"] for thread in rest["data"]] == [second]
+        here = await client.ask("thread/list", {"cwd": [str(tmp_path / "other")]})
+        assert [thread["id"] for thread in here["data"]] == [second]
+        found = await client.ask("thread/list", {"searchTerm": "login"})
+        assert [thread["id"] for thread in found["data"]] == [first]
+        read = (await client.ask("thread/read", {"threadId": first, "includeTurns": True}))["thread"]
+        assert [turn["status"] for turn in read["turns"]] == ["completed"]
+        assert [item["type"] for item in read["turns"][0]["items"]] == ["userMessage", "agentMessage"]
+        assert (await client.ask("thread/read", {"threadId": first}))["thread"]["turns"] == []
+        resumed = await client.ask("thread/resume", {"threadId": first})
+        assert resumed["thread"]["turns"][0]["items"][1]["text"] == "Done."
+        assert resumed["thread"]["status"] == {"type": "idle"}
+        brief = await client.ask("thread/resume", {"threadId": first, "excludeTurns": True})
+        assert brief["thread"]["turns"] == []
+        assert await client.refused("thread/read", {"threadId": empty}) == f"thread not loaded: {empty}"
+        assert await client.refused("thread/resume", {"threadId": empty}) == (f"no rollout found for thread id {empty}")
+        assert "cursor" in await client.refused("thread/list", {"cursor": "nonsense"})
+    store.close()
+
+
+async def test_a_thread_that_is_not_kept_leaves_nothing(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        result = await client.ask("thread/start", {"ephemeral": True})
+        thread_id = result["thread"]["id"]
+        assert result["thread"]["ephemeral"] is True
+        await client.ask("turn/start", {"threadId": thread_id, "input": [{"type": "text", "text": "x"}]})
+        await until(lambda: staged.agent(thread_id).requests != [], "the turn")
+        staged.agent(thread_id).desk.put_nowait(ended("t"))
+        await client.sees("turn/completed")
+        assert (await client.ask("thread/list", {}))["data"] == []
+        assert (await client.ask("thread/read", {"threadId": thread_id}))["thread"]["id"] == thread_id
+
+
+async def test_a_thread_can_be_named_put_away_and_taken_back(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id = await worked(staged, client)
+        assert await client.ask("thread/name/set", {"threadId": thread_id, "name": " the login "}) == {}
+        assert await client.sees("thread/name/updated") == {"threadId": thread_id, "threadName": "the login"}
+        assert (await client.ask("thread/list", {}))["data"][0]["name"] == "the login"
+        assert await client.ask("thread/archive", {"threadId": thread_id}) == {}
+        await client.sees("thread/archived")
+        assert (await client.ask("thread/list", {}))["data"] == []
+        assert len((await client.ask("thread/list", {"archived": True}))["data"]) == 1
+        assert (await client.ask("thread/unarchive", {"threadId": thread_id}))["thread"]["id"] == thread_id
+        assert len((await client.ask("thread/list", {}))["data"]) == 1
+        for method, params in (
+            ("thread/name/set", {"name": "x"}),
+            ("thread/archive", {}),
+            ("thread/unarchive", {}),
+            ("thread/fork", {}),
+        ):
+            said = await client.refused(method, {"threadId": UNKNOWN, **params})
+            assert said == f"no rollout found for thread id {UNKNOWN}"
+        assert "at least one character" in await client.refused("thread/name/set", {"threadId": thread_id, "name": " "})
+
+
+async def test_a_fork_goes_on_from_what_was_there(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id = await worked(staged, client)
+        forked = (await client.ask("thread/fork", {"threadId": thread_id}))["thread"]
+        assert forked["id"] != thread_id
+        assert forked["forkedFromId"] == thread_id
+        assert len(forked["turns"]) == 1
+        await client.ask("turn/start", {"threadId": forked["id"], "input": [{"type": "text", "text": "more"}]})
+        await until(lambda: staged.agent(forked["id"]).requests != [], "the turn")
+        assert staged.agent(forked["id"]).requests[0].origin == {"forked_from_thread_id": thread_id}
+        staged.agent(forked["id"]).desk.put_nowait(ended("t"))
+        await client.sees("turn/completed", times=2)
+        read = await client.ask("thread/read", {"threadId": thread_id, "includeTurns": True})
+        assert len(read["thread"]["turns"]) == 1
