@@ -266,6 +266,14 @@ class Conversation:
         self._feed(happened.AudioCaptured(duration_ms=pcm.ms_for_bytes(pcm.base64_decoded_bytes(data))))
         return self._core.is_live
 
+    async def room_for_audio(self) -> None:
+        """Wait until not much audio waits to be sent: for who has more of it than a microphone gives.
+
+        It takes no longer than 5 s where the server takes nothing; after that, what has no room is dropped.
+        """
+        if self._way is not None:
+            await self._way.room_for_audio()
+
     async def type_text(self, text: str) -> None:
         """Give the agent something typed: a task, or a change to the running one."""
         await self._room()

@@ -31,6 +31,10 @@ __all__ = ["Way"]
 _log = logging.getLogger(__name__)
 
 MAX_MICROPHONE_FRAMES: Final = 256
+_FEW_MICROPHONE_FRAMES: Final = 64
+"""Whoever has audio in bulk waits until only so many wait."""
+_STUCK_S: Final = 5.0
+"""A server that takes no audio for so long is not waited for any more; then what has no room is dropped."""
 MAX_WAITING_MESSAGES: Final = 64
 MAX_UNREAD_MESSAGES: Final = 1024
 _GOODBYE_S: Final = 3.0
@@ -57,6 +61,9 @@ class Way:
         self._outbox: Mailbox[_Message] = Mailbox(capacity=MAX_WAITING_MESSAGES)
         self._microphone_waiting = 0
         self._microphone_dropped = 0
+        self._is_stuck = False
+        self._few_frames = asyncio.Event()
+        self._few_frames.set()
         self._sending: _Message | None = None
         self._socket: WebSocket | None = None
         self._writer: asyncio.Task[None] | None = None
@@ -100,6 +107,17 @@ class Way:
         for data in messages:
             self._outbox.put(_Message(data, None))
             self._microphone_waiting += 1
+        if self._microphone_waiting > _FEW_MICROPHONE_FRAMES:
+            self._few_frames.clear()
+
+    async def room_for_audio(self) -> None:
+        """Wait until not much audio waits to be sent, as long as the server takes any."""
+        while not self._few_frames.is_set() and not self._is_stuck and not self._outbox.is_closed:
+            before = self._microphone_waiting
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_STUCK_S):
+                    await self._few_frames.wait()
+            self._is_stuck = self._microphone_waiting >= before
 
     async def room(self) -> None:
         """Wait until not much waits to be sent, or nothing will be sent any more."""
@@ -147,6 +165,9 @@ class Way:
                 self._sending = message
                 await socket.send(message.data)
                 self._sending = None
+                self._is_stuck = False
+                if self._microphone_waiting <= _FEW_MICROPHONE_FRAMES:
+                    self._few_frames.set()
         except ConnectionLost:
             # The reader finds out why; until then what comes is kept with what was not sent.
             return

@@ -195,6 +195,11 @@ class App:
 
     # The voice
 
+    async def room_for_audio(self) -> None:
+        """Wait until no conversation has much audio to be sent: for clients that send it in bulk."""
+        for voice in list(self.voices.values()):
+            await voice.room_for_audio()
+
     def prompt(self) -> str:
         """Our own instructions of the voice."""
         options = self.options

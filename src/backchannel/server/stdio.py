@@ -38,7 +38,7 @@ async def serve_stdio(app: App, dispatcher: Dispatcher) -> None:
     async with asyncio.TaskGroup() as tasks:
         writes = tasks.create_task(_write(writer, outbox, gone), name="stdout")
         does = tasks.create_task(dialogue.run(), name="requests")
-        reads = tasks.create_task(_read(reader, dialogue), name="stdin")
+        reads = tasks.create_task(_read(reader, dialogue, app), name="stdin")
         left = tasks.create_task(_wait(gone), name="gone")
         await asyncio.wait([reads, left], return_when=asyncio.FIRST_COMPLETED)
         does.cancel()
@@ -50,7 +50,7 @@ async def serve_stdio(app: App, dispatcher: Dispatcher) -> None:
     transport.close()
 
 
-async def _read(reader: asyncio.StreamReader, dialogue: Dialogue) -> None:
+async def _read(reader: asyncio.StreamReader, dialogue: Dialogue, app: App) -> None:
     begun: list[bytes] = []
     """What has come of a message that is not whole."""
     n_begun = 0
@@ -71,6 +71,9 @@ async def _read(reader: asyncio.StreamReader, dialogue: Dialogue) -> None:
         for line in whole:
             _receive(dialogue, line)
         begun, n_begun = [rest], len(rest)
+        # What came in bulk must not keep others from their turn, nor overflow where it goes.
+        await asyncio.sleep(0)
+        await app.room_for_audio()
 
 
 def _receive(dialogue: Dialogue, line: bytes) -> None:

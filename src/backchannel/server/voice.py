@@ -111,6 +111,11 @@ class Voice:
         if self._conversation is not None:
             self._conversation.append_audio(data)
 
+    async def room_for_audio(self) -> None:
+        """Wait until not much audio waits to be sent, as long as the server takes any."""
+        if self._conversation is not None and self._is_live:
+            await self._conversation.room_for_audio()
+
     async def append_text(self, text: str, role: intents.Role) -> None:
         """Let the voice know something."""
         if self._conversation is not None:
