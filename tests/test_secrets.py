@@ -44,6 +44,7 @@ from backchannel.runtime import (
 )
 from backchannel.runtime.opening import Opened
 from backchannel.testing import AnswerOffer, Close, Drop, Expect, Refuse, Script, ScriptedServer, Send
+from backchannel.wire import appserver
 from backchannel.wire.realtime import DIALECTS, CallAnswer, SessionSettings, create_call
 from tests.net.test_tunnel import ConnectProxy
 from tests.planted import ANSWER_SDP, API_KEY, OFFER_SDP, PASSWORD, TOKEN, LogWatch, planted_in
@@ -209,6 +210,12 @@ WITH_SECRETS = {
     "CallAnswered": screen.CallAnswered(sdp=ANSWER_SDP),
     "AtAddress": AtAddress(f"ws://me:{PASSWORD}@h"),
     "OfProvider": OfProvider(Provider(id="mine"), f"ws://me:{PASSWORD}@h", f"https://me:{PASSWORD}@h"),
+    "LoginParams": appserver.LoginParams(type="apiKey", api_key=API_KEY),
+    "WebRtcTransport": appserver.WebRtcTransport(sdp=OFFER_SDP),
+    "RealtimeSdp": appserver.RealtimeSdp(thread_id="t", sdp=ANSWER_SDP),
+    "GitInfo": appserver.GitInfo(origin_url=f"https://me:{PASSWORD}@h/x.git"),
+    "ImageInput": appserver.ImageInput(url=f"https://h/x.png?token={TOKEN}"),
+    "AudioInput": appserver.AudioInput(url=f"https://h/x.wav?token={TOKEN}"),
     "Opened": Opened(call=CallAnswer(call_id="rtc_1", sdp=ANSWER_SDP), unread=TOKEN),
     "Settings": settings(f"ws://me:{PASSWORD}@h", "v1", OFFERED, {"HTTP_PROXY": f"http://me:{PASSWORD}@p"}),
 }
@@ -255,7 +262,18 @@ def test_every_value_that_may_hold_a_secret_is_among_them() -> None:
     assert missing == []
 
 
-HARMLESS = {"Endpoint"}
+HARMLESS = {
+    "CommandApprovalParams",
+    "Endpoint",
+    "Method",
+    "Notification",
+    "Request",
+    "Sandbox",
+    "TellNotification",
+    "Thread",
+    "ThreadListParams",
+    "ThreadStartParams",
+}
 """Those whose fields only sound as if."""
 
 

@@ -42,6 +42,10 @@ class ImageInput(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag=
     file_id: str | None = None
     detail: str | None = None
 
+    def __repr__(self) -> str:
+        """Without what must not be logged."""
+        return "ImageInput(...)"
+
 
 class LocalImageInput(msgspec.Struct, frozen=True, kw_only=True, tag="localImage", omit_defaults=True):
     """A picture on this machine."""
@@ -55,6 +59,10 @@ class AudioInput(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag=
 
     url: str | None = None
     file_id: str | None = None
+
+    def __repr__(self) -> str:
+        """Without what must not be logged."""
+        return "AudioInput(...)"
 
 
 class LocalAudioInput(msgspec.Struct, frozen=True, kw_only=True, tag="localAudio"):

@@ -94,6 +94,10 @@ class WebRtcTransport(msgspec.Struct, frozen=True, kw_only=True, tag="webrtc"):
 
     sdp: str
 
+    def __repr__(self) -> str:
+        """Without what must not be logged."""
+        return "WebRtcTransport(...)"
+
 
 class ExistingCallTransport(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag="existingCall"):
     """Somebody made a call already."""
@@ -215,6 +219,10 @@ class RealtimeSdp(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     thread_id: str
     sdp: str
+
+    def __repr__(self) -> str:
+        """Without what must not be logged."""
+        return "RealtimeSdp(...)"
 
 
 class RealtimeItemAdded(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -66,6 +66,10 @@ class GitInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     branch: str | None = None
     origin_url: str | None = None
 
+    def __repr__(self) -> str:
+        """Without what must not be logged."""
+        return "GitInfo(...)"
+
 
 class Thread(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A thread. Times are in seconds since the epoch."""
