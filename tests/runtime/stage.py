@@ -46,6 +46,7 @@ class DeskAgent(Agent):
         self.desk: asyncio.Queue[AgentReport | Exception | None] = asyncio.Queue()
         """What the turn reports next; None ends it without a word, an exception breaks it down."""
         self.prepared = 0
+        self.fails_to_prepare: Exception | None = None
         self.requests: list[TurnRequest] = []
         self.steered: list[str] = []
         self.interrupts = 0
@@ -63,8 +64,8 @@ class DeskAgent(Agent):
 
     async def prepare(self) -> None:
         self.prepared += 1
-        if self.refuses_with is not None:
-            raise self.refuses_with
+        if self.fails_to_prepare is not None:
+            raise self.fails_to_prepare
 
     async def run(self, request: TurnRequest) -> AsyncGenerator[AgentReport]:
         assert not self.running, "one turn at a time"
@@ -138,10 +139,15 @@ def settings_for(url: str, *, api_key: str | None = None, reconnects: bool = Fal
 
 @contextlib.asynccontextmanager
 async def on_stage(
-    url: str | Settings, *, player: Player | None = None, recorder: Recorder | None = None, api_key: str | None = None
+    url: str | Settings,
+    *,
+    player: Player | None = None,
+    recorder: Recorder | None = None,
+    api_key: str | None = None,
+    agent: DeskAgent | None = None,
 ) -> AsyncIterator[Stage]:
     """A started conversation, watched; at the end it is stopped and everything has ended."""
-    agent = DeskAgent()
+    agent = agent or DeskAgent()
     settings = settings_for(url, api_key=api_key) if isinstance(url, str) else url
     conversation = Conversation(settings, agent=agent, clock=SystemClock(), player=player, recorder=recorder)
     stage = Stage(conversation, agent, settings)

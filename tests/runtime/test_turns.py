@@ -27,7 +27,7 @@ from backchannel.testing import (
     text_delta,
 )
 from tests.agents.projects import environment
-from tests.runtime.stage import call, on_stage, settings_for, until
+from tests.runtime.stage import DeskAgent, call, on_stage, settings_for, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -46,10 +46,10 @@ async def test_the_agent_is_prepared_when_the_conversation_is_open() -> None:
 
 
 async def test_an_agent_that_cannot_be_prepared_can_still_work(caplog: pytest.LogCaptureFixture) -> None:
-    async with ScriptedServer(OPENED) as server, on_stage(server.url) as stage:
-        stage.agent.refuses_with = RuntimeError("planted")
+    agent = DeskAgent()
+    agent.fails_to_prepare = RuntimeError("planted")
+    async with ScriptedServer(OPENED) as server, on_stage(server.url, agent=agent) as stage:
         await until(lambda: "failed to prepare" in caplog.text, "a word in the log")
-        stage.agent.refuses_with = None
         await stage.conversation.type_text("do it")
         await stage.sees(screen.TaskStarted)
 

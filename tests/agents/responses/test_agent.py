@@ -641,6 +641,22 @@ async def test_metadata_goes_with_requests_over_a_websocket(root: Path) -> None:
     assert turn["thread_id"] == prewarm["thread_id"] == "T"
 
 
+async def test_what_is_prepared_later_says_nothing_of_the_turn_before(root: Path) -> None:
+    async with desk(root, [created(), Gate()], over="websocket") as at:
+        async with at.working(metadata={"client_key": "v1"}):
+            await at.server.wait_for_request()
+            await at.agent.interrupt()
+        await at.agent.prepare()
+        (warm_up,) = at.server.warm_ups
+        metadata = metadata_of(warm_up)
+        await at.agent.close()
+        await at.agent.prepare()
+        assert len(at.server.warm_ups) == 1
+
+    assert (metadata["turn_id"], metadata["request_kind"]) == ("", "prewarm")
+    assert "client_key" not in metadata
+
+
 async def test_metadata_says_that_a_voice_handed_it_over(root: Path) -> None:
     async with desk(root) as at:
         await at.work(render_delegation("run the tests"))

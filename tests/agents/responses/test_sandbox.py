@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from backchannel.agents.responses.sandbox import Sandbox, find_sandbox
-from tests.agents.projects import environment
+from tests.agents.projects import environment, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,9 +75,35 @@ def test_what_is_writable_and_what_is_not(root: Path) -> None:
     for wrapped in (writing, reading):
         assert "--unshare-net" in wrapped
         assert wrapped.index("--tmpfs") < wrapped.index(str(root))
-    assert f"--bind {root} {root} --ro-bind {root}/.git {root}/.git --chdir {root}/src -- make" in " ".join(writing)
-    assert f"--ro-bind {root} {root} --chdir {root} -- make" in " ".join(reading)
+    assert f"--bind {root} {root} --ro-bind {root}/.git {root}/.git --setenv TMPDIR /tmp" in " ".join(writing)
+    assert writing[-4:] == ("--chdir", f"{root}/src", "--", "make")
+    assert f"--tmpfs /tmp --ro-bind {root} {root} --setenv" in " ".join(reading)
     assert "--bind" not in reading
+
+
+async def test_the_places_of_keys_are_hidden(root: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    state = tmp_path / "state"
+    for name in (".ssh/id_rsa", ".netrc", ".codex/auth.json", ".codex/config.toml", ".profile"):
+        write(home, {name: "planted\n"})
+    write(state, {"credentials.json": "planted\n"})
+    env = stand_in(tmp_path / "bin", "exit 0") | {"HOME": str(home), "BACKCHANNEL_HOME": str(state)}
+
+    sandbox = await find_sandbox(root, writable=True, env=env)
+
+    assert sandbox is not None
+    hidden = (home / ".ssh", home / ".netrc", home / ".codex/auth.json", state / "credentials.json")
+    assert sandbox.hidden == hidden
+    assert f"--tmpfs {home}/.ssh --ro-bind /dev/null {home}/.netrc" in " ".join(sandbox.wrap(("true",), cwd=root))
+
+    inside = await find_sandbox(home / ".ssh", writable=True, env=env)
+    assert inside is not None
+    assert inside.hidden == hidden[1:]
+
+    real = await find_sandbox(root, writable=True, env={**environment(home), "BACKCHANNEL_HOME": str(state)})
+    if real is not None:
+        for path in hidden:
+            assert "planted" not in (await run(real, f"cat {path} {path}/*", cwd=root))[1]
 
 
 async def test_commands_stay_where_they_belong_where_a_sandbox_works(root: Path, tmp_path: Path) -> None:

@@ -385,6 +385,19 @@ async def test_told_to_give_up_it_uses_http() -> None:
         await way.close()
 
 
+async def test_what_is_ready_is_not_made_ready_again() -> None:
+    async with served(says("Hi."), over="websocket") as server, way_to(server, "websocket") as way:
+        await way.prepare(request())
+        await taken(way, request(HELLO))
+        await way.prepare(request())
+        assert len(server.warm_ups) == 1
+        assert isinstance(way, OverWebsocket)
+        way.give_up()
+        await taken(way, request(HELLO))
+        await way.prepare(request())
+        assert len(server.handshakes) == 1
+
+
 async def test_a_warm_up_that_answers_is_no_harm() -> None:
     async with served(says("Hi."), over="websocket") as server, way_to(server, "websocket") as way:
         await way.prepare(request())

@@ -134,11 +134,13 @@ class ResponsesAgent(Agent):
 
     async def prepare(self) -> None:
         """Connect where that is kept open, and let the model read what every request begins with."""
+        if self._closed:
+            return
         async with self._preparing:
             with contextlib.suppress(TimeoutError, TrustError):
                 async with asyncio.timeout(_PREPARED_S):
                     way = await self._reach()
-                    await way.prepare(await self._model_request(()))
+                    await way.prepare(await self._model_request((), turn=None))
 
     async def run(self, request: TurnRequest) -> AsyncGenerator[AgentReport]:
         """Work on a turn; see `Agent.run`."""
@@ -220,7 +222,7 @@ class ResponsesAgent(Agent):
                 way = await self._reach()
             except TrustError as exc:
                 raise ModelFailed(Failure(Cause.SETTLED, str(exc))) from exc
-        async with contextlib.aclosing(way.ask(await self._model_request(items))) as events:
+        async with contextlib.aclosing(way.ask(await self._model_request(items, turn=self._request))) as events:
             async for event in events:
                 yield event
 
@@ -248,9 +250,9 @@ class ResponsesAgent(Agent):
         if isinstance(self._way, OverWebsocket):
             self._way.give_up()
 
-    async def _model_request(self, items: tuple[Item, ...]) -> ModelRequest:
+    async def _model_request(self, items: tuple[Item, ...], *, turn: TurnRequest | None) -> ModelRequest:
+        """What is asked; without a turn, what is prepared."""
         confinement = await self._confine()
-        turn = self._request
         thread_id = (turn.thread_id if turn is not None else None) or self._thread_id
         session_id = (turn.session_id if turn is not None else None) or thread_id
         return ModelRequest(
@@ -261,7 +263,8 @@ class ResponsesAgent(Agent):
             effort=self._options.model.model_reasoning_effort,
             thread_id=thread_id,
             metadata=render_metadata(
-                self._about(turn, confinement, thread_id=thread_id, session_id=session_id), self._metadata
+                self._about(turn, confinement, thread_id=thread_id, session_id=session_id),
+                {} if turn is None else self._metadata,
             ),
             headers={
                 "session-id": session_id,

@@ -84,11 +84,16 @@ class Commands:
         self._running: dict[int, _Running] = {}
         self._n_commands = 0
         self._hurried = False
+        """Whether the call that waits is to return what there is."""
 
     def next_id(self) -> str:
         """An id for what is shown as a command."""
         self._n_commands += 1
         return f"{self._turn_id}-{self._n_commands}"
+
+    def begin_call(self) -> None:
+        """Another call begins: it need not hurry."""
+        self._hurried = False
 
     def hurry(self) -> None:
         """Have the call that waits return what there is."""
@@ -104,7 +109,6 @@ class Commands:
         """
         if len(self._running) >= _MAX_RUNNING:
             raise ToolError(f"{_MAX_RUNNING} commands are running already; stop or wait for one of them first.")
-        self._hurried = False
         command_id = self.next_id()
         self._report(AgentCommandStarted(turn_id=self._turn_id, command_id=command_id, command=use.shell))
         try:
@@ -137,7 +141,6 @@ class Commands:
         running = self._running.get(use.session_id)
         if running is None:
             raise ToolError(f"No command with the session id {use.session_id} is running.")
-        self._hurried = False
         if use.stops:
             return await self._end(use.session_id, running, why="It was stopped.")
         return await self._follow(use.session_id, running, yield_s=use.yield_s)

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from backchannel.core import AgentReport
 
 __all__ = [
+    "NOT_BEGUN",
     "Abort",
     "Action",
     "Answered",

@@ -9,7 +9,7 @@
 What would run without a sandbox needs permission: because none works here, because the model asks to go without it, or
 because that is the mode. `danger-full-access` with `never` is the one pair with which nothing is asked and all is run.
 With `never` and another mode, what needs permission is declined. With `untrusted`, every command and every patch needs
-permission. Commands that can only read need none, whatever the policy and with or without a sandbox.
+permission. Commands that only read in the workspace need none, whatever the policy and with or without a sandbox.
 
 Source: app-server.md 2.3 for the names; the rules are ours.
 """
@@ -23,6 +23,7 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from backchannel.core import Risk
+from backchannel.net import is_secret
 
 if TYPE_CHECKING:
     from backchannel.config import Model
@@ -83,6 +84,7 @@ class Rules:
 
 _PLAIN: Final = re.compile(r"[\w\s./,:=@%+\"'*?\[\]{}^-]*", re.ASCII)
 """Nothing by which a shell would run, write or look up anything else. Patterns for names are harmless."""
+_PATTERN: Final = re.compile(r"[*?\[{]")
 _READERS: Final = frozenset({"cat", "head", "ls", "pwd", "tail", "wc"})
 _GIT_READERS: Final = frozenset({"blame", "diff", "log", "show", "status"})
 _GIT_ABLE_TO_DO_MORE: Final = re.compile(r"--(?:o(?!neline$)|ext|textc|exec)")
@@ -90,7 +92,7 @@ _GIT_ABLE_TO_DO_MORE: Final = re.compile(r"--(?:o(?!neline$)|ext|textc|exec)")
 
 
 def only_reads(shell: str) -> bool:
-    """Whether a command can do nothing but read. In doubt it can."""
+    """Whether a command does nothing but read in the workspace, and no file that may hold secrets. In doubt: no."""
     if "\n" in shell or not _PLAIN.fullmatch(shell):
         return False
     try:
@@ -99,9 +101,13 @@ def only_reads(shell: str) -> bool:
         return False
     if not words or "=" in words[0]:
         return False
+    # What is read goes to the model, so keys, and what is not of this folder, are no matter of course.
+    if any(_OUTSIDE.search(word) or is_secret(word) for word in words[1:]):
+        return False
     if words[0] == "git":
         return len(words) > 1 and words[1] in _GIT_READERS and not any(map(_GIT_ABLE_TO_DO_MORE.match, words[2:]))
-    return words[0] in _READERS
+    # A pattern may stand for anything; of `ls` it shows names only.
+    return words[0] in _READERS and (words[0] == "ls" or not any(map(_PATTERN.search, words[1:])))
 
 
 # fmt: off

@@ -98,6 +98,8 @@ class Turn:
         self._acting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._approval: tuple[str, asyncio.Future[bool | None]] | None = None
+        self._hurried = False
+        """Whether the user said something else since the call began."""
         self._shutting = asyncio.Lock()
 
     @property
@@ -165,8 +167,11 @@ class Turn:
             case do.Abort():
                 _cancel(self._asking)
             case do.RunCall(call=call):
+                self._hurried = False
+                self._commands.begin_call()
                 self._acting = self._start(f"tool {call.name}", self._call(call))
             case do.Hurry():
+                self._hurried = True
                 self._commands.hurry()
                 if self._approval is not None and not self._approval[1].done():
                     self._approval[1].set_result(None)
@@ -293,6 +298,9 @@ class Turn:
     async def _permission(self, ruling: Ruling, *, action: str, detail: str, risks: tuple[Risk, ...]) -> str | None:
         """None when it may be done; else what the model is told."""
         match ruling:
+            case _ if self._hurried:
+                # Before it had begun.
+                return do.NOT_BEGUN
             case Ruling.GO:
                 return None
             case Ruling.DECLINE:

@@ -171,7 +171,9 @@ class OverWebsocket(Way):
             self._http = OverHttp(self._server)
 
     async def prepare(self, request: ModelRequest) -> None:
-        """Connect, and let the server read what every request begins with."""
+        """Connect, and let the server read what every request begins with; not where that was done, or given up."""
+        if self._http is not None or self._socket is not None:
+            return
         try:
             async with contextlib.aclosing(self._exchange(request, generate=False)) as events:
                 async for _ in events:
