@@ -93,6 +93,7 @@ def _agents(options: ServeOptions, credentials: Credentials) -> Callable[[Thread
             env=options.env,
             config=config,
             stored_key=credentials.api_key,
+            thread_id=thread.thread_id,
             on_notice=lambda message: _log.warning("! %s", message),
         )
 
