@@ -260,6 +260,20 @@ def replay(file: Path, *, check: bool, speed: float | None, as_json: bool) -> in
 
 @commands.command("app-server")
 @click.option(
+    "--listen",
+    default="stdio://",
+    show_default=True,
+    metavar="stdio://|ws://IP:PORT|unix://PATH",
+    help="Where clients find it.",
+)
+@click.option(
+    "--ws-token-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Clients of the websocket have to send the token in this file, as 'Authorization: Bearer TOKEN'.",
+)
+@click.option("--ws-token-sha256", metavar="HEX", help="The same, by the SHA-256 of the token.")
+@click.option(
     "--agent", help="Which agent does the work.  [default: responses with a model or a login, else workspace]"
 )
 @click.option(
@@ -270,16 +284,30 @@ def replay(file: Path, *, check: bool, speed: float | None, as_json: bool) -> in
     metavar="KEY=VALUE",
     help="Configure this for once. May be given many times.",
 )
-def app_server(*, agent: str | None, overrides: tuple[str, ...]) -> int:
-    """Serve an editor or another program over standard input and output.
+def app_server(
+    *,
+    listen: str,
+    ws_token_file: Path | None,
+    ws_token_sha256: str | None,
+    agent: str | None,
+    overrides: tuple[str, ...],
+) -> int:
+    """Serve editors and other programs: over standard input and output, a websocket, or a unix socket.
 
-    It speaks the protocol of Codex's app server: one JSON message a line. What is logged goes to standard error.
+    It speaks the protocol of Codex's app server: one JSON message a line, or a text frame. What is logged goes to
+    standard error.
     """
     import os
 
     from backchannel.config import find_home, load_config
-    from backchannel.server import ServeOptions, serve
+    from backchannel.server import ServeOptions, Token, read_address, serve
 
+    token = Token(ws_token_sha256) if ws_token_sha256 is not None else None
+    if ws_token_file is not None:
+        if token is not None:
+            raise UsageError("--ws-token-file and --ws-token-sha256 say the same; leave one of them out")
+        token = Token.of_file(ws_token_file)
+    address = read_address(listen, token=token)
     env = dict(os.environ)
     config = load_config(env, overrides=overrides)
     for notice in config.notices:
@@ -291,6 +319,9 @@ def app_server(*, agent: str | None, overrides: tuple[str, ...]) -> int:
         state_folder=_store().parent,
         store=_store() if config.threads.store else None,
         cwd=_folder(None),
+        address=address,
+        token=token,
+        tell=lambda line: click.echo(line, err=True),
         agent=agent,
     )
     return _run(lambda: serve(options))

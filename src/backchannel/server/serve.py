@@ -15,11 +15,12 @@ from backchannel.agents import choose_agent, make_agent
 from backchannel.server.account import Credentials
 from backchannel.server.app import App, AppOptions
 from backchannel.server.dispatch import Dispatcher
-from backchannel.server.stdio import serve_stdio
+from backchannel.server.listening import Address, Token, listening
+from backchannel.server.streams import serve_stdio
 from backchannel.threads import MemoryThreads, SqliteThreads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     from backchannel.agents import Agent
     from backchannel.config import Config
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["ServeOptions", "serve"]
 
 _log = logging.getLogger(__name__)
+
+
+def _silent(_: str) -> None:
+    """Nobody is told."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,11 @@ class ServeOptions:
     store: Path | None
     """The file in which threads are kept; None keeps them as long as the process lives."""
     cwd: Path
+    tell: Callable[[str], None] = _silent
+    """Tells a person where it listens."""
+    address: Address = dataclasses.field(default_factory=Address)
+    token: Token | None = None
+    """What clients of a websocket have to know."""
     agent: str | None = None
     """Which agent does the work; None for the one that the configuration suggests."""
 
@@ -70,12 +80,12 @@ async def serve(options: ServeOptions) -> int:
             credentials=credentials,
             make_agent=_agents(options, credentials),
         )
-        async with App(app_options) as app, asyncio.TaskGroup() as tasks:
-            serving = tasks.create_task(serve_stdio(app, Dispatcher(app)), name="stdio")
-            stopping = tasks.create_task(_wait(stop), name="signals")
-            await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
-            serving.cancel()
-            stopping.cancel()
+        async with App(app_options) as app:
+            if options.address.is_stdio:
+                await _until(stop, serve_stdio(app, Dispatcher(app)))
+            else:
+                async with listening(app, Dispatcher(app), options.address, token=options.token, tell=options.tell):
+                    await stop.wait()
     finally:
         await asyncio.to_thread(store.close)
     return 0
@@ -98,6 +108,16 @@ def _agents(options: ServeOptions, credentials: Credentials) -> Callable[[Thread
         )
 
     return make
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[object, object, None]) -> None:
+    """Do something until it is done, or somebody says stop."""
+    async with asyncio.TaskGroup() as tasks:
+        working = tasks.create_task(work, name="stdio")
+        stopping = tasks.create_task(_wait(stop), name="signals")
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        working.cancel()
+        stopping.cancel()
 
 
 async def _wait(event: asyncio.Event) -> None:

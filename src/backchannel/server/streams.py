@@ -1,4 +1,7 @@
-"""The app server on standard input and output: one message a line, both ways. Source: app-server.md 1.1."""
+"""The app server over streams, such as standard input and output: one message a line, both ways.
+
+Source: app-server.md 1.1.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
     from backchannel.server.app import App
     from backchannel.server.dispatch import Dispatcher
 
-__all__ = ["serve_stdio"]
+__all__ = ["MAX_LINE_BYTES", "serve_stdio", "serve_stream"]
 
 _log = logging.getLogger(__name__)
 
@@ -31,30 +34,40 @@ async def serve_stdio(app: App, dispatcher: Dispatcher) -> None:
     transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
     writing, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, sys.stdout.buffer)
     writer = asyncio.StreamWriter(writing, protocol, None, loop)
+    try:
+        await serve_stream(app, dispatcher, reader, writer)
+    finally:
+        transport.close()
+
+
+async def serve_stream(
+    app: App, dispatcher: Dispatcher, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Serve one client over a stream of lines, until it leaves or does not read what it is sent."""
     outbox = Outbox()
     gone = asyncio.Event()
     peer = app.connect(outbox, give_up=gone.set)
     dialogue = Dialogue(dispatcher, peer)
     async with asyncio.TaskGroup() as tasks:
-        writes = tasks.create_task(_write(writer, outbox, gone), name="stdout")
+        writes = tasks.create_task(_write(writer, outbox, gone), name="writes")
         does = tasks.create_task(dialogue.run(), name="requests")
-        reads = tasks.create_task(_read(reader, dialogue, app), name="stdin")
+        reads = tasks.create_task(_read(reader, dialogue, app), name="reads")
         left = tasks.create_task(_wait(gone), name="gone")
-        await asyncio.wait([reads, left], return_when=asyncio.FIRST_COMPLETED)
-        does.cancel()
-        reads.cancel()
-        left.cancel()
-        app.disconnect(peer)
-        await asyncio.wait([writes], timeout=_LAST_WORDS_S)
-        writes.cancel()
-    transport.close()
+        try:
+            await asyncio.wait([reads, left], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (does, reads, left):
+                task.cancel()
+            app.disconnect(peer)
+            await asyncio.wait([writes], timeout=_LAST_WORDS_S)
+            writes.cancel()
 
 
 async def _read(reader: asyncio.StreamReader, dialogue: Dialogue, app: App) -> None:
     begun: list[bytes] = []
     """What has come of a message that is not whole."""
     n_begun = 0
-    while chunk := await reader.read(_CHUNK):
+    while chunk := await _chunk(reader):
         first, *lines = chunk.split(b"\n")
         begun.append(first)
         n_begun += len(first)
@@ -76,6 +89,13 @@ async def _read(reader: asyncio.StreamReader, dialogue: Dialogue, app: App) -> N
         await app.room_for_audio()
 
 
+async def _chunk(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read(_CHUNK)
+    except ConnectionError:
+        return b""
+
+
 def _receive(dialogue: Dialogue, line: bytes) -> None:
     if line.strip():
         dialogue.receive(line)
@@ -89,7 +109,7 @@ async def _write(writer: asyncio.StreamWriter, outbox: Outbox, gone: asyncio.Eve
                 return
             writer.write(b"\n".join(messages) + b"\n")
             await writer.drain()
-    except (BrokenPipeError, ConnectionResetError):
+    except ConnectionError:
         gone.set()
 
 

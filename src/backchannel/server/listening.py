@@ -1,0 +1,265 @@
+"""The app server for more than one client: on a websocket, or on a unix socket.
+
+Whoever can connect can let the agent work with our rights. So a websocket refuses web pages (anything that names an
+origin), and beyond this machine it asks for a token; a unix socket is its owner's alone.
+
+Source: app-server.md 1.1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import hashlib
+import hmac
+import logging
+import os
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from aiohttp import WSMsgType, web
+
+from backchannel.errors import UsageError
+from backchannel.net import is_loopback
+from backchannel.server.dispatch import Dialogue
+from backchannel.server.outbox import Outbox
+from backchannel.server.streams import MAX_LINE_BYTES, serve_stream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from backchannel.server.app import App
+    from backchannel.server.dispatch import Dispatcher
+
+__all__ = ["Address", "Token", "listening", "read_address"]
+
+_log = logging.getLogger(__name__)
+
+_HEARTBEAT_S: Final = 30.0
+_LAST_WORDS_S: Final = 2.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where to listen: on a host and a port, or at a path; None of them for standard input and output."""
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    @property
+    def is_stdio(self) -> bool:
+        """Whether it is standard input and output."""
+        return not self.host and not self.path
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Token:
+    """What a client has to know, as its SHA-256."""
+
+    sha256: str
+
+    def __post_init__(self) -> None:
+        """Check it.
+
+        Raises:
+            UsageError: It is no SHA-256.
+        """
+        if not re.fullmatch("[0-9a-fA-F]{64}", self.sha256):
+            raise UsageError("expected the SHA-256 of a token, 64 hexadecimal digits, got something else")
+
+    @classmethod
+    def of_file(cls, path: Path) -> Token:
+        """The token that stands in a file.
+
+        Raises:
+            UsageError: It cannot be read, or is empty.
+        """
+        try:
+            token = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as exc:
+            raise UsageError(f"expected a file with a token at {path}, which cannot be read") from exc
+        if not token:
+            raise UsageError(f"expected a token in {path}, which is empty")
+        return cls(hashlib.sha256(token.encode()).hexdigest())
+
+    def fits(self, authorization: str) -> bool:
+        """Whether a client's header carries it."""
+        scheme, _, token = authorization.partition(" ")
+        given = hashlib.sha256(token.strip().encode("utf-8", "replace")).hexdigest()
+        return scheme.lower() == "bearer" and hmac.compare_digest(given, self.sha256.lower())
+
+
+def read_address(text: str, *, token: Token | None) -> Address:
+    """The address that somebody names: `stdio://`, `ws://IP:PORT` or `unix://PATH`.
+
+    Raises:
+        UsageError: It is none of these, or others than this machine could connect without a token.
+    """
+    if text == "stdio://":
+        return Address()
+    parts = urlsplit(text)
+    if parts.scheme == "unix":
+        path = text.removeprefix("unix://")
+        if path:
+            return Address(path=path)
+    if parts.scheme == "ws" and parts.hostname and parts.path in ("", "/"):
+        with contextlib.suppress(ValueError):
+            if parts.port is not None:
+                if token is None and not is_loopback(parts.hostname):
+                    raise UsageError(
+                        f"expected a token for clients on other machines, got none for {parts.hostname}; give"
+                        " --ws-token-file, or listen on 127.0.0.1"
+                    )
+                return Address(host=parts.hostname, port=parts.port)
+    raise UsageError(f"expected stdio://, ws://IP:PORT or unix://PATH, got {text!r}")
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    app: App, dispatcher: Dispatcher, address: Address, *, token: Token | None, tell: Callable[[str], None]
+) -> AsyncIterator[None]:
+    """Serve whoever connects, as long as the block runs.
+
+    Raises:
+        UsageError: There cannot be listened.
+    """
+    try:
+        if address.path:
+            async with _on_path(app, dispatcher, address.path):
+                tell(f"listening on: unix://{address.path}")
+                yield
+        else:
+            async with _on_port(app, dispatcher, address, token) as port:
+                host = f"[{address.host}]" if ":" in address.host else address.host
+                tell(f"listening on: ws://{host}:{port}")
+                tell(f"readyz: http://{host}:{port}/readyz")
+                yield
+    except OSError as exc:
+        where = address.path or f"{address.host}:{address.port}"
+        raise UsageError(f"cannot listen on {where}: {exc.strerror or exc}; choose another address") from exc
+
+
+@contextlib.asynccontextmanager
+async def _on_path(app: App, dispatcher: Dispatcher, path: str) -> AsyncIterator[None]:
+    clients: set[asyncio.Task[object]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (task := asyncio.current_task()) is not None:
+            clients.add(task)
+        try:
+            await serve_stream(app, dispatcher, reader, writer)
+        except Exception:
+            _log.exception("! a client's connection ended by a fault")
+        finally:
+            clients.discard(task)
+            writer.close()
+
+    if await _is_served(path):
+        raise UsageError(f"cannot listen on {path}: another server listens there; choose another address")
+    # From the beginning, not only once it is there.
+    before = os.umask(0o177)
+    try:
+        server = await asyncio.start_unix_server(serve, path)
+    finally:
+        os.umask(before)
+    try:
+        async with server:
+            yield
+            # Before the server is closed, which waits for its clients.
+            await _end(clients)
+    finally:
+        await _end(clients)
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+async def _is_served(path: str) -> bool:
+    """Whether somebody answers there; what a server left behind that was killed may be replaced."""
+    try:
+        _, writer = await asyncio.open_unix_connection(path)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def _end(tasks: set[asyncio.Task[object]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+
+
+@contextlib.asynccontextmanager
+async def _on_port(app: App, dispatcher: Dispatcher, address: Address, token: Token | None) -> AsyncIterator[int]:
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        if "Origin" in request.headers:
+            return web.Response(status=403, text="web pages are not served here\n")
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            if request.method == "GET" and request.path in ("/readyz", "/healthz"):
+                return web.Response(text="ok\n")
+            return web.Response(status=400, text="expected a websocket\n")
+        if token is not None and not token.fits(request.headers.get("Authorization", "")):
+            return web.Response(status=401, text="expected the token of this server\n")
+        return await _serve(app, dispatcher, request)
+
+    runner = web.ServerRunner(web.Server(handle, access_log=None), handle_signals=False, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, address.host, address.port)
+        await site.start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+async def _serve(app: App, dispatcher: Dispatcher, request: web.BaseRequest) -> web.StreamResponse:
+    socket = web.WebSocketResponse(max_msg_size=MAX_LINE_BYTES, heartbeat=_HEARTBEAT_S, compress=False)
+    await socket.prepare(request)
+    outbox = Outbox()
+    gone = asyncio.Event()
+    peer = app.connect(outbox, give_up=gone.set)
+    dialogue = Dialogue(dispatcher, peer)
+    async with asyncio.TaskGroup() as tasks:
+        writes = tasks.create_task(_write(socket, outbox, gone), name="writes")
+        does = tasks.create_task(dialogue.run(), name="requests")
+        reads = tasks.create_task(_read(socket, dialogue, app), name="reads")
+        left = tasks.create_task(_wait(gone), name="gone")
+        try:
+            await asyncio.wait([reads, left], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (does, reads, left):
+                task.cancel()
+            app.disconnect(peer)
+            await asyncio.wait([writes], timeout=_LAST_WORDS_S)
+            writes.cancel()
+    with contextlib.suppress(TimeoutError, ConnectionError):
+        async with asyncio.timeout(_LAST_WORDS_S):
+            await socket.close()
+    return socket
+
+
+async def _read(socket: web.WebSocketResponse, dialogue: Dialogue, app: App) -> None:
+    async for message in socket:
+        if message.type is WSMsgType.TEXT:
+            dialogue.receive(message.data)
+            await app.room_for_audio()
+        elif message.type is WSMsgType.BINARY:
+            _log.warning("! a binary message is passed over; expected JSON as text")
+
+
+async def _write(socket: web.WebSocketResponse, outbox: Outbox, gone: asyncio.Event) -> None:
+    try:
+        while messages := await outbox.take():
+            for message in messages:
+                await socket.send_frame(message, WSMsgType.TEXT)
+    except ConnectionError:
+        gone.set()
+
+
+async def _wait(event: asyncio.Event) -> None:
+    await event.wait()
