@@ -30,6 +30,7 @@ def texts_of(connection: ScriptedConnection) -> list[object]:
 
 CONFIGURED = [Expect("session.update")]
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
+TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
 
 async def started(client: Client, **params: object) -> str:
@@ -52,8 +53,8 @@ async def talking(folder: Path, script: list[Any]) -> AsyncIterator[tuple[House,
 async def test_a_conversation_is_told_from_its_beginning_to_its_end(tmp_path: Path) -> None:
     said = [
         Send({"type": "input_audio_buffer.speech_started", "item_id": "i"}),
-        Send({"type": "conversation.item.input_audio_transcription.delta", "item_id": "i", "delta": "hel"}),
-        Send({"type": "conversation.item.input_audio_transcription.completed", "item_id": "i", "transcript": "hello"}),
+        Send({"type": f"{TRANSCRIPTION}.delta", "item_id": "i", "delta": "hello th"}),
+        Send({"type": f"{TRANSCRIPTION}.completed", "item_id": "i", "transcript": "hello there"}),
         Send({"type": "conversation.item.added", "item": {"id": "a", "type": "message"}}),
         Send(
             {
@@ -94,7 +95,7 @@ async def test_a_conversation_is_told_from_its_beginning_to_its_end(tmp_path: Pa
     items = [each["item"] for each in client.all("thread/realtime/item/completed")]
     assert [(item["type"], item.get("role"), item.get("text")) for item in items] == [
         ("realtimeSessionStarted", None, None),
-        ("transcriptSegment", "user", "hel"),
+        ("transcriptSegment", "user", "hello th"),
         ("transcriptSegment", "assistant", "hi"),
         ("transcriptSegment", "user", "and"),
         ("realtimeSessionClosed", None, None),
