@@ -641,3 +641,31 @@ def test_a_port_that_is_taken_is_said() -> None:
         ended = run("engine", "--listen", address)
     assert ended.status == 1
     assert address in one_line(ended.err)
+
+
+def test_the_app_server_describes_its_protocol(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "folder"
+
+    assert run("app-server", "generate-json-schema", "--out", str(out)) == Ended(0, "", "")
+    assert run("app-server", "generate-ts", "--out", str(out)) == Ended(0, "", "")
+
+    assert json.loads((out / "thread.realtime.start.json").read_text())["$defs"]
+    assert "ClientRequest" in json.loads((out / "schema.json").read_text())["$defs"]
+    assert "export type ClientRequest =" in (out / "protocol.ts").read_text()
+
+
+def test_the_app_server_alone_says_what_there_is() -> None:
+    ended = run("app-server")
+
+    assert (ended.status, ended.out) == (2, "")
+    assert "generate-json-schema" in ended.err
+    assert "generate-ts" in ended.err
+
+
+def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    ended = run("app-server", "generate-ts", "--out", str(tmp_path / "file"))
+    assert ended.status == 2
+    assert "cannot write to" in ended.err
+    assert "name a folder" in ended.err

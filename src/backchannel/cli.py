@@ -12,7 +12,7 @@ from backchannel import __version__
 from backchannel.errors import BackchannelError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
 
 __all__ = ["main"]
 
@@ -191,6 +191,48 @@ def replay(file: Path, *, check: bool, speed: float | None, as_json: bool) -> in
         return EXIT_INTERRUPTED
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@commands.group("app-server", invoke_without_command=True)
+@click.pass_context
+def app_server(context: click.Context) -> None:
+    """The server that speaks the protocol of Codex's app server: descriptions of that protocol.
+
+    The server itself is not there yet.
+    """
+    if context.invoked_subcommand is None:
+        raise UsageError("the app server itself is not there yet; there are: generate-json-schema, generate-ts")
+
+
+@app_server.command("generate-json-schema")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Where to write.")
+def generate_json_schema(out: Path) -> int:
+    """Write the protocol as JSON Schema.
+
+    schema.json has everything; beside it there is a file for each method and notification.
+    """
+    from backchannel.server import json_schema_files
+
+    return _write(out, json_schema_files())
+
+
+@app_server.command("generate-ts")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Where to write.")
+def generate_ts(out: Path) -> int:
+    """Write the protocol as types of TypeScript, in protocol.ts."""
+    from backchannel.server import typescript
+
+    return _write(out, {"protocol.ts": typescript().encode()})
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> int:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+    except OSError as exc:
+        raise UsageError(f"cannot write to {folder}: {exc.strerror}; name a folder that can be written to") from exc
+    return 0
 
 
 def _run(start: Callable[[], Coroutine[object, object, int]]) -> int:
