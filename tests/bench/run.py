@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-NAMES: Final = ("startup", "wire_speed", "core_speed", "audio_path", "latency", "speech", "intents")
+NAMES: Final = ("startup", "wire_speed", "core_speed", "audio_path", "latency", "speech", "intents", "appserver_wire")
 
 
 def main() -> int:
@@ -69,6 +69,10 @@ def _figures(name: str) -> dict[str, float]:
             from tests.bench import intents
 
             return asyncio.run(intents.main())
+        case "appserver_wire":
+            from tests.bench import appserver_wire
+
+            return appserver_wire.main()
         case _:
             raise AssertionError(f"checked before: {name}")
 
