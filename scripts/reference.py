@@ -458,7 +458,14 @@ def app_server_shapes() -> str:
     """What the others are made of."""
     elsewhere: set[object] = {told.params for told in appserver.NOTIFICATIONS.values()}
     elsewhere |= {method.params for method in (*appserver.METHODS.values(), *appserver.SERVER_REQUESTS.values())}
-    elsewhere |= {appserver.Params, appserver.Shape, appserver.Variant, appserver.Method, appserver.Told}
+    elsewhere |= {
+        appserver.Params,
+        appserver.Shape,
+        appserver.Variant,
+        appserver.Discreet,
+        appserver.Method,
+        appserver.Told,
+    }
     exported = [getattr(appserver, name) for name in appserver.__all__]
     shapes = {kind.__name__: kind for kind in exported if isinstance(kind, type) and issubclass(kind, msgspec.Struct)}
     parts: dict[str, list[str]] = {

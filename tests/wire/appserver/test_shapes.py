@@ -67,3 +67,11 @@ def test_no_choice_and_two_choices_are_none(written: bytes, problem: str) -> Non
 
 def test_nothing_is_an_empty_object() -> None:
     assert msgspec.json.encode(shapes.Empty()) == b"{}"
+
+
+def test_what_holds_a_secret_shows_its_name_alone() -> None:
+    class Login(shapes.Discreet, shapes.Params, frozen=True, kw_only=True):
+        api_key: str
+
+    assert f"{Login(api_key='secret')!r}" == "Login(...)"
+    assert msgspec.json.encode(Login(api_key="secret")) == b'{"apiKey":"secret"}'

@@ -25,7 +25,7 @@ def test_a_thread_is_written_with_every_field() -> None:
         created_at=1,
         updated_at=2,
         status=threads.ActiveStatus(active_flags=("waitingOnApproval",)),
-        cwd="/home/me",
+        cwd="/projects/mine",
         cli_version="0.1.0",
         source=threads.SourceDetail(custom="editor"),
         git_info=threads.GitInfo(branch="main"),

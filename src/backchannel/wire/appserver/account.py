@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Raw, field
 
-from backchannel.wire.appserver.shapes import Params, Shape, null
+from backchannel.wire.appserver.shapes import Discreet, Params, Shape, null
 
 __all__ = [
     "Account",
@@ -51,7 +51,7 @@ AuthMode: TypeAlias = Literal[
 PlanType: TypeAlias = str
 
 
-class ApiKeyLogin(Params, frozen=True, kw_only=True, tag_field="type", tag="apiKey"):
+class ApiKeyLogin(Discreet, Params, frozen=True, kw_only=True, tag_field="type", tag="apiKey"):
     """Log in with a key."""
 
     api_key: str
@@ -69,7 +69,7 @@ class ChatgptDeviceCodeLogin(Params, frozen=True, kw_only=True, tag_field="type"
     """Log in on another device. Not supported by this server."""
 
 
-class ChatgptAuthTokensLogin(Params, frozen=True, kw_only=True, tag_field="type", tag="chatgptAuthTokens"):
+class ChatgptAuthTokensLogin(Discreet, Params, frozen=True, kw_only=True, tag_field="type", tag="chatgptAuthTokens"):
     """Log in with tokens that the client has. Not supported by this server."""
 
     access_token: str
@@ -77,14 +77,16 @@ class ChatgptAuthTokensLogin(Params, frozen=True, kw_only=True, tag_field="type"
     chatgpt_plan_type: str | None = None
 
 
-class BedrockLogin(Params, frozen=True, kw_only=True, tag_field="type", tag="amazonBedrock"):
+class BedrockLogin(Discreet, Params, frozen=True, kw_only=True, tag_field="type", tag="amazonBedrock"):
     """Log in with a key of another cloud. Not supported by this server."""
 
     api_key: str
     region: str
 
 
-class BedrockAccessKeysLogin(Params, frozen=True, kw_only=True, tag_field="type", tag="amazonBedrockAccessKeys"):
+class BedrockAccessKeysLogin(
+    Discreet, Params, frozen=True, kw_only=True, tag_field="type", tag="amazonBedrockAccessKeys"
+):
     """Log in with a pair of keys of another cloud. Not supported by this server."""
 
     access_key_id: str

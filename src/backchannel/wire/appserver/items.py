@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import UNSET, Raw, UnsetType, field
 
-from backchannel.wire.appserver.shapes import U64, Int32, Int64, Shape, null
+from backchannel.wire.appserver.shapes import U64, Discreet, Int32, Int64, Shape, null
 
 __all__ = [
     "AgentMessageItem",
@@ -84,7 +84,7 @@ class TextInput(Shape, frozen=True, kw_only=True, tag_field="type", tag="text"):
     text_elements: tuple[TextElement, ...] = field(default=(), name="text_elements")
 
 
-class ImageInput(Shape, frozen=True, kw_only=True, tag_field="type", tag="image"):
+class ImageInput(Discreet, Shape, frozen=True, kw_only=True, tag_field="type", tag="image"):
     """An image at an address, or one that was uploaded before."""
 
     url: str | UnsetType = UNSET
@@ -104,7 +104,7 @@ class LocalImageInput(Shape, frozen=True, kw_only=True, tag_field="type", tag="l
     detail: ImageDetail | None = None
 
 
-class AudioInput(Shape, frozen=True, kw_only=True, tag_field="type", tag="audio"):
+class AudioInput(Discreet, Shape, frozen=True, kw_only=True, tag_field="type", tag="audio"):
     """Sound at an address, or sound that was uploaded before."""
 
     url: str | UnsetType = UNSET

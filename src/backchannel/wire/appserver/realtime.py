@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Raw, UnsetType, field
 
-from backchannel.wire.appserver.shapes import U16, U32, U64, Params, Shape
+from backchannel.wire.appserver.shapes import U16, U32, U64, Discreet, Params, Shape
 from backchannel.wire.realtime import DIALECTS, LISTED_VOICES
 
 __all__ = [
@@ -115,7 +115,7 @@ class WebsocketTransport(Shape, frozen=True, kw_only=True, tag_field="type", tag
     """Sound goes through this connection."""
 
 
-class WebrtcTransport(Shape, frozen=True, kw_only=True, tag_field="type", tag="webrtc"):
+class WebrtcTransport(Discreet, Shape, frozen=True, kw_only=True, tag_field="type", tag="webrtc"):
     """Sound goes directly from the client to the realtime server."""
 
     sdp: str
@@ -280,7 +280,7 @@ class ThreadRealtimeStartedNotification(Shape, frozen=True, kw_only=True):
     version: RealtimeConversationVersion
 
 
-class ThreadRealtimeSdpNotification(Shape, frozen=True, kw_only=True):
+class ThreadRealtimeSdpNotification(Discreet, Shape, frozen=True, kw_only=True):
     """The realtime server's answer to the client's offer."""
 
     thread_id: str

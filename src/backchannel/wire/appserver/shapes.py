@@ -19,6 +19,7 @@ __all__ = [
     "U16",
     "U32",
     "U64",
+    "Discreet",
     "Empty",
     "Int32",
     "Int64",
@@ -53,6 +54,13 @@ class Params(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
 class Shape(msgspec.Struct, frozen=True, rename="camel"):
     """What a result or a notification is made of."""
+
+
+class Discreet(msgspec.Struct, frozen=True):
+    """Beside one of the others: something among whose values are secrets or addresses. What is printed is its name."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
 
 
 class Variant(Shape, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

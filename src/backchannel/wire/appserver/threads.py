@@ -24,7 +24,7 @@ from backchannel.wire.appserver.settings import (
     SortDirection,
     ThreadHistoryMode,
 )
-from backchannel.wire.appserver.shapes import U32, Int64, Params, Shape, Variant, null
+from backchannel.wire.appserver.shapes import U32, Discreet, Int64, Params, Shape, Variant, null
 from backchannel.wire.appserver.turns import Turn, TurnItemsView
 
 __all__ = [
@@ -112,7 +112,7 @@ class SourceDetail(Variant, frozen=True, kw_only=True):
 SessionSource: TypeAlias = Literal["cli", "vscode", "exec", "appServer", "unknown"] | SourceDetail
 
 
-class GitInfo(Shape, frozen=True, kw_only=True):
+class GitInfo(Discreet, Shape, frozen=True, kw_only=True):
     """The state of the repository when the thread began."""
 
     sha: str | None = None
