@@ -15,7 +15,7 @@ I ?= 1700000
 # make bench: which ones, as in `make bench B=latency`; none is all.
 B ?=
 
-.PHONY: demo test check fix e2e bench docs flake fuzz mutants lock system-deps clean
+.PHONY: demo test check fix e2e bench docs schema flake fuzz mutants lock system-deps clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python scripts/demo
@@ -44,6 +44,9 @@ bench: $(VENV)/.dev system-deps
 
 docs: $(VENV)/.dev
 	$(BIN)/python scripts/reference.py
+
+schema: $(VENV)/.dev
+	$(BIN)/python scripts/reference.py --only reference/app-server
 
 flake: $(VENV)/.dev system-deps
 	for i in $$(seq $(N)); do $(BIN)/python -m pytest -q -x $(T) || exit 1; done

@@ -1,8 +1,9 @@
 """Feeds broken inputs to everything that reads what others wrote, and stops at the first unexpected exception.
 
-Targets are the decoders of the dialects, what is said in them, the answer to the creation of a call, addresses,
-proxies, bundles of certificates, recordings, delegations and lengths of audio (`fuzz_targets.py`). Their inputs come of
-the example frames of the tests and of the recordings under `tests/golden` (`fuzz_inputs.py`). An input is made of the
+Targets are the decoders of the dialects, messages of the app server's clients, what is said in the dialects, the answer
+to the creation of a call, addresses, proxies, bundles of certificates, recordings, delegations and lengths of audio
+(`fuzz_targets.py`). Their inputs come of the example frames of the tests and of the recordings under `tests/golden`
+(`fuzz_inputs.py`). An input is made of the
 seed, the target and its number alone, so a failure is repeated by its number:
 
     python -m scripts.fuzz                                       100 000 inputs, of each target its share

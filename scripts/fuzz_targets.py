@@ -19,7 +19,7 @@ from backchannel.core.delegation import (
 from backchannel.errors import ConnectError, RecordingError, RemoteProtocolError, UsageError
 from backchannel.net import ConnectOptions, proxy_for
 from backchannel.net.pem import PemError, read_bundle
-from backchannel.wire import pcm
+from backchannel.wire import appserver, jsonrpc, pcm
 from backchannel.wire.realtime import (
     DIALECTS,
     SessionSettings,
@@ -117,6 +117,76 @@ def _frames(name: str) -> tuple[bytes, ...]:
             if _VERSIONS[connection.opened.alpha] == name:
                 frames += [frame.encode() for frame in connection.frames]
     return tuple(dict.fromkeys(frames))
+
+
+# Messages of a client of the app server
+
+
+def _client_message(data: bytes) -> bool:
+    message = jsonrpc.decode(data)
+    _check_message(message)
+    text = jsonrpc.decode(_as_text(data))
+    _check_message(text)
+    _require(type(text) is type(message) or not _is_utf8(data), f"bytes are {type(message)}, text is {type(text)}")
+    if not isinstance(message, jsonrpc.Request):
+        return isinstance(message, jsonrpc.Response | jsonrpc.ErrorResponse | jsonrpc.Notification)
+    params = appserver.decode_params(message.method, message.params)
+    if isinstance(params, jsonrpc.RpcError):
+        _require(len(params.message) < _MAX_REASON + 1_000, "the error is too long for an answer")
+        _require("$." not in params.message, "the error is in the words of the library")
+        _require(b"\n" not in jsonrpc.encode_error(message.id, params), "the error is not one line")
+        return False
+    appserver.requires_experimental_api(message.method, params)
+    line = jsonrpc.encode_request(message.id, message.method, params)
+    again = jsonrpc.decode(line)
+    _require(isinstance(again, jsonrpc.Request) and again.id == message.id, "the id changed on its way")
+    return True
+
+
+def _check_message(message: jsonrpc.Message) -> None:
+    _require(isinstance(message, jsonrpc.Message), f"{type(message)} is no message")
+    if isinstance(message, jsonrpc.Undecodable):
+        _require(message.reason.isprintable() and MARK not in message.reason, "the reason is not fit for a log")
+
+
+def _client_answer(data: bytes) -> bool:
+    understood = False
+    for method in appserver.SERVER_REQUESTS:
+        answer = appserver.decode_answer(method, msgspec.Raw(data))
+        understood |= not isinstance(answer, jsonrpc.RpcError)
+    return understood
+
+
+def _client_messages() -> tuple[bytes, ...]:
+    thread = "0193a5c2-7b1e-7c3a-9d2f-0123456789ab"
+    audio = {"data": "AAEC", "sampleRate": 24_000, "numChannels": 1, "samplesPerChannel": 480, "itemId": None}
+    asked: dict[str, dict[str, object]] = {
+        "initialize": {"clientInfo": {"name": "x", "version": "1"}, "capabilities": {"experimentalApi": True}},
+        "account/login/start": {"type": "apiKey", "apiKey": "sk-test"},
+        "thread/start": {"cwd": "/", "approvalPolicy": "never", "config": {"a": 1}, "multiAgentMode": {"custom": "x"}},
+        "thread/list": {"limit": 10, "cwd": ["/"], "sortKey": "updated_at"},
+        "turn/start": {"threadId": thread, "input": [{"type": "text", "text": "hi"}, {"type": "image", "url": "u"}],
+                       "clientMetadata": {"k": "v"}, "sandboxPolicy": {"type": "workspaceWrite"}},
+        "thread/realtime/start": {"threadId": thread, "outputModality": "audio", "prompt": None, "voice": "marin",
+                                  "transport": {"type": "webrtc", "sdp": "v=0\r\n"}, "sessionId": "s"},
+        "thread/realtime/appendAudio": {"threadId": thread, "audio": audio},
+        "thread/realtime/playback": {"threadId": thread, "itemId": "i", "playedMs": 20},
+    }  # fmt: skip
+    requests = [{"id": number, "method": name, "params": params} for number, (name, params) in enumerate(asked.items())]
+    others: list[dict[str, object]] = [
+        {"id": "x", "method": "account/logout", "trace": {"traceparent": "00-1-2-01"}},
+        {"method": "initialized"},
+        {"id": 1, "result": {"decision": "accept"}},
+        {"id": 1, "error": {"code": -32601, "message": "no", "data": [1]}},
+    ]
+    return tuple(json.dumps(each, separators=(",", ":")).encode() for each in (*requests, *others))
+
+
+_CLIENT_ANSWERS: Final = (
+    b'{"decision":"accept"}',
+    b'{"decision":{"acceptWithExecpolicyAmendment":{"execpolicy_amendment":["make","install"]}}}',
+    b'{"decision":{"applyNetworkPolicyAmendment":{"network_policy_amendment":{"host":"h","action":"deny"}}}}',
+)
 
 
 # What is said to it
@@ -319,6 +389,8 @@ TARGETS: Final[dict[str, Target]] = {
             Target(name=name, seeds=_frames(name), feed=_decoder(dialect), share=6)
             for name, dialect in DIALECTS.items()
         ),
+        Target(name="client", seeds=_client_messages(), feed=_client_message, share=6),
+        Target(name="client_answer", seeds=_CLIENT_ANSWERS, feed=_client_answer),
         Target(name="said", seeds=(*_frames("v2"), *_DELEGATIONS), feed=_say),
         Target(name="answer", seeds=_ANSWERS, feed=_answer, share=3),
         Target(name="addresses", seeds=_ADDRESSES, feed=_addresses, share=2),

@@ -757,3 +757,42 @@ def test_a_port_that_is_taken_is_said() -> None:
         ended = run("engine", "--listen", address)
     assert ended.status == 1
     assert address in one_line(ended.err)
+
+
+def test_the_app_server_describes_its_protocol(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "folder"
+
+    assert run("app-server", "generate-json-schema", "--out", str(out)) == Ended(0, "", "")
+    assert run("app-server", "generate-ts", "--out", str(out)) == Ended(0, "", "")
+
+    assert json.loads((out / "thread.realtime.start.json").read_text())["$defs"]
+    assert "ClientRequest" in json.loads((out / "schema.json").read_text())["$defs"]
+    assert "export type ClientRequest =" in (out / "protocol.ts").read_text()
+
+
+def test_the_app_server_ends_with_its_input() -> None:
+    assert run("app-server") == Ended(0, "", "")
+
+
+def test_the_app_server_serves_a_file(tmp_path: Path) -> None:
+    asked, answered = tmp_path / "asked.jsonl", tmp_path / "answered.jsonl"
+    client = {"clientInfo": {"name": "a file", "version": "1"}}
+    requests = [{"id": 1, "method": "initialize", "params": client}]
+    requests += [{"id": number, "method": "thread/loaded/list", "params": {}} for number in range(2, 200)]
+    asked.write_text("".join(json.dumps(request) + "\n" for request in requests))
+    with asked.open("rb") as source, answered.open("wb") as sink:
+        command = [*COMMAND, "app-server"]
+        done = subprocess.run(command, stdin=source, stdout=sink, env=environment(), timeout=DEADLINE_S, check=False)
+
+    answers = [json.loads(line) for line in answered.read_text().splitlines()]
+    assert done.returncode == 0
+    assert [answer["id"] for answer in answers] == list(range(1, 200))
+
+
+def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    ended = run("app-server", "generate-ts", "--out", str(tmp_path / "file"))
+    assert ended.status == 2
+    assert "cannot write to" in ended.err
+    assert "name a folder" in ended.err

@@ -44,7 +44,7 @@ from backchannel.runtime import (
 )
 from backchannel.runtime.opening import Opened
 from backchannel.testing import AnswerOffer, Close, Drop, Expect, Refuse, Script, ScriptedServer, Send
-from backchannel.wire import appserver
+from backchannel.wire import appserver, jsonrpc
 from backchannel.wire.realtime import DIALECTS, CallAnswer, SessionSettings, create_call
 from tests.net.test_tunnel import ConnectProxy
 from tests.planted import ANSWER_SDP, API_KEY, OFFER_SDP, PASSWORD, TOKEN, LogWatch, planted_in
@@ -210,13 +210,18 @@ WITH_SECRETS = {
     "CallAnswered": screen.CallAnswered(sdp=ANSWER_SDP),
     "AtAddress": AtAddress(f"ws://me:{PASSWORD}@h"),
     "OfProvider": OfProvider(Provider(id="mine"), f"ws://me:{PASSWORD}@h", f"https://me:{PASSWORD}@h"),
-    "LoginParams": appserver.LoginParams(type="apiKey", api_key=API_KEY),
-    "WebRtcTransport": appserver.WebRtcTransport(sdp=OFFER_SDP),
-    "RealtimeSdp": appserver.RealtimeSdp(thread_id="t", sdp=ANSWER_SDP),
-    "GitInfo": appserver.GitInfo(origin_url=f"https://me:{PASSWORD}@h/x.git"),
-    "ImageInput": appserver.ImageInput(url=f"https://h/x.png?token={TOKEN}"),
-    "AudioInput": appserver.AudioInput(url=f"https://h/x.wav?token={TOKEN}"),
     "Opened": Opened(call=CallAnswer(call_id="rtc_1", sdp=ANSWER_SDP), unread=TOKEN),
+    "ApiKeyLogin": appserver.ApiKeyLogin(api_key=API_KEY),
+    "BedrockLogin": appserver.BedrockLogin(api_key=TOKEN, region="r"),
+    "BedrockAccessKeysLogin": appserver.BedrockAccessKeysLogin(
+        access_key_id=TOKEN, secret_access_key=TOKEN, region="r"
+    ),
+    "ChatgptAuthTokensLogin": appserver.ChatgptAuthTokensLogin(access_token=TOKEN, chatgpt_account_id="a"),
+    "WebrtcTransport": appserver.WebrtcTransport(sdp=OFFER_SDP),
+    "ThreadRealtimeSdpNotification": appserver.ThreadRealtimeSdpNotification(thread_id="t", sdp=ANSWER_SDP),
+    "ImageInput": appserver.ImageInput(url=f"https://h/?key={TOKEN}"),
+    "AudioInput": appserver.AudioInput(url=f"https://h/?key={TOKEN}"),
+    "GitInfo": appserver.GitInfo(origin_url=f"https://me:{PASSWORD}@h/mine.git"),
     "Settings": settings(f"ws://me:{PASSWORD}@h", "v1", OFFERED, {"HTTP_PROXY": f"http://me:{PASSWORD}@p"}),
 }
 
@@ -263,18 +268,27 @@ def test_every_value_that_may_hold_a_secret_is_among_them() -> None:
 
 
 HARMLESS = {
-    "CommandApprovalParams",
+    "CommandExecutionRequestApprovalParams",
     "Endpoint",
     "Method",
     "Notification",
     "Request",
-    "Sandbox",
-    "TellNotification",
+    "SearchAction",
     "Thread",
     "ThreadListParams",
     "ThreadStartParams",
+    "Told",
+    "TurnStartParams",
+    "WebSearchItem",
+    "WorkspaceWrite",
 }
-"""Those whose fields only sound as if."""
+"""Those whose fields only sound as if, or hold JSON that is never printed (`msgspec.Raw`)."""
+
+
+def test_json_as_it_came_is_never_printed() -> None:
+    request = jsonrpc.Request(1, "account/login/start", msgspec.Raw(f'{{"apiKey":"{API_KEY}"}}'.encode()))
+
+    assert planted_in(repr(request)) == []
 
 
 # The watch over all logs

@@ -15,7 +15,7 @@ from backchannel import __version__
 from backchannel.errors import BackchannelError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
 
 __all__ = ["main"]
 
@@ -258,7 +258,7 @@ def replay(file: Path, *, check: bool, speed: float | None, as_json: bool) -> in
         signal.signal(signal.SIGTERM, before)
 
 
-@commands.command("app-server")
+@commands.group("app-server", invoke_without_command=True)
 @click.option(
     "--listen",
     default="stdio://",
@@ -284,7 +284,9 @@ def replay(file: Path, *, check: bool, speed: float | None, as_json: bool) -> in
     metavar="KEY=VALUE",
     help="Configure this for once. May be given many times.",
 )
+@click.pass_context
 def app_server(
+    context: click.Context,
     *,
     listen: str,
     ws_token_file: Path | None,
@@ -297,6 +299,9 @@ def app_server(
     It speaks the protocol of Codex's app server: one JSON message a line, or a text frame. What is logged goes to
     standard error.
     """
+    if context.invoked_subcommand is not None:
+        return 0
+
     import os
 
     from backchannel.config import find_home, load_config
@@ -325,6 +330,37 @@ def app_server(
         agent=agent,
     )
     return _run(lambda: serve(options))
+
+
+@app_server.command("generate-json-schema")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Where to write.")
+def generate_json_schema(out: Path) -> int:
+    """Write the protocol as JSON Schema.
+
+    schema.json has everything; beside it there is a file for each method and notification.
+    """
+    from backchannel.server import json_schema_files
+
+    return _write(out, json_schema_files())
+
+
+@app_server.command("generate-ts")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Where to write.")
+def generate_ts(out: Path) -> int:
+    """Write the protocol as types of TypeScript, in protocol.ts."""
+    from backchannel.server import typescript
+
+    return _write(out, {"protocol.ts": typescript().encode()})
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> int:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+    except OSError as exc:
+        raise UsageError(f"cannot write to {folder}: {exc.strerror}; name a folder that can be written to") from exc
+    return 0
 
 
 @commands.group()

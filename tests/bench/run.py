@@ -20,6 +20,7 @@ NAMES: Final = (
     "wire_speed",
     "core_speed",
     "audio_path",
+    "appserver_wire",
     "context",
     "threads",
     "latency",
@@ -87,6 +88,10 @@ def _figures(name: str) -> dict[str, float]:
             from tests.bench import threads
 
             return threads.main()
+        case "appserver_wire":
+            from tests.bench import appserver_wire
+
+            return appserver_wire.main()
         case _:
             raise AssertionError(f"checked before: {name}")
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Never
 
 from backchannel.server.dispatch import MAX_WAITING
 from tests.runtime.stage import until
@@ -110,7 +110,7 @@ async def test_a_bug_fails_one_request_and_no_other(tmp_path: Path, caplog: pyte
     async with house(tmp_path) as staged:
         client = await staged.client()
 
-        def broken(*_: object) -> None:
+        def broken(*_: object) -> Never:
             raise RuntimeError("a bug")
 
         staged.dispatcher.at_once["thread/loaded/list"] = broken

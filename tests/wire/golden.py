@@ -57,7 +57,7 @@ class Scenario(msgspec.Struct):
     voices: dict[str, Any] = {}
 
 
-SCENARIOS: Final = sorted(path.stem for path in FOLDER.glob("*.json"))
+SCENARIOS: Final = sorted(path.stem for path in FOLDER.glob("[0-9]*.json"))
 
 
 def load(name: str) -> Scenario:

@@ -7,6 +7,8 @@ import platform
 import sys
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from backchannel import __version__
 from backchannel.errors import BackchannelError
 from backchannel.server.methods import Methods, Refused, row
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["account_methods"]
 
 _FEATURES: Final = (
-    appserver.Feature(name="realtime_conversation", stage="removed", enabled=True, default_enabled=True),
-    appserver.Feature(name="responses_websockets", stage="removed", enabled=True, default_enabled=True),
+    appserver.ExperimentalFeature(name="realtime_conversation", stage="removed", enabled=True, default_enabled=True),
+    appserver.ExperimentalFeature(name="responses_websockets", stage="removed", enabled=True, default_enabled=True),
 )
 _SYSTEMS: Final = {"darwin": "macos", "win32": "windows"}
 
@@ -33,13 +35,13 @@ def account_methods(app: App) -> Methods:
     return Methods(
         at_once={
             "initialize": row(appserver.InitializeParams, methods.initialize),
-            "account/read": row(appserver.AccountReadParams, methods.read),
+            "account/read": row(appserver.GetAccountParams, methods.read),
             "model/list": row(appserver.ModelListParams, methods.models),
-            "experimentalFeature/list": row(appserver.FeatureListParams, methods.features),
+            "experimentalFeature/list": row(appserver.ExperimentalFeatureListParams, methods.features),
         },
         in_time={
-            "account/login/start": row(appserver.LoginParams, methods.log_in),
-            "account/logout": row(appserver.Empty, methods.log_out),
+            "account/login/start": row(msgspec.Struct, methods.log_in),
+            "account/logout": row(appserver.LogoutAccountParams, methods.log_out),
         },
     )
 
@@ -48,41 +50,47 @@ class _Account:
     def __init__(self, app: App) -> None:
         self._app = app
 
-    def initialize(self, peer: Peer, params: appserver.InitializeParams) -> appserver.InitializeResult:
+    def initialize(self, peer: Peer, params: appserver.InitializeParams) -> appserver.InitializeResponse:
         peer.introduce(params)
         client = params.client_info
         system = _SYSTEMS.get(sys.platform, "linux")
         agent = f"{client.name}/{__version__} ({platform.system()} {platform.release()}; {platform.machine()})"
-        return appserver.InitializeResult(
+        return appserver.InitializeResponse(
             user_agent=f"{agent} backchannel ({client.name}; {client.version})",
             codex_home=str(self._app.options.state_folder),
             platform_family="windows" if system == "windows" else "unix",
             platform_os=system,
         )
 
-    def read(self, _: Peer, __: appserver.AccountReadParams) -> appserver.AccountReadResult:
+    def read(self, _: Peer, __: appserver.GetAccountParams) -> appserver.GetAccountResponse:
         options = self._app.options
-        account = None if options.credentials.api_key is None else appserver.Account()
-        return appserver.AccountReadResult(
+        account = None if options.credentials.api_key is None else appserver.ApiKeyAccount()
+        return appserver.GetAccountResponse(
             account=account, requires_openai_auth=options.config.provider.requires_openai_auth
         )
 
-    def models(self, _: Peer, __: appserver.ModelListParams) -> appserver.ModelListResult:
+    def models(self, _: Peer, __: appserver.ModelListParams) -> appserver.ModelListResponse:
         # An agent that has models says which; the ones that we have do not.
-        return appserver.ModelListResult(data=())
+        return appserver.ModelListResponse(data=())
 
-    def features(self, _: Peer, __: appserver.FeatureListParams) -> appserver.FeatureListResult:
-        return appserver.FeatureListResult(data=_FEATURES)
+    def features(
+        self, _: Peer, __: appserver.ExperimentalFeatureListParams
+    ) -> appserver.ExperimentalFeatureListResponse:
+        return appserver.ExperimentalFeatureListResponse(data=_FEATURES)
 
-    async def log_in(self, _: Peer, params: appserver.LoginParams) -> appserver.LoginResult:
+    async def log_in(self, _: Peer, params: msgspec.Struct) -> appserver.ApiKeyLoggedIn:
+        if not isinstance(params, appserver.ApiKeyLogin):
+            raise Refused(
+                f"expected a login of type apiKey, got {params.__struct_config__.tag}; this server knows no other"
+            )
         await self._kept(self._app.options.credentials.log_in, params.api_key)
-        self._app.tell_all("account/login/completed", appserver.LoginCompleted(success=True))
-        self._app.tell_all("account/updated", appserver.AccountUpdated(auth_mode="apikey"))
-        return appserver.LoginResult()
+        self._app.tell_all("account/login/completed", appserver.AccountLoginCompletedNotification(success=True))
+        self._app.tell_all("account/updated", appserver.AccountUpdatedNotification(auth_mode="apikey"))
+        return appserver.ApiKeyLoggedIn()
 
-    async def log_out(self, _: Peer, __: appserver.Empty) -> appserver.Empty:
+    async def log_out(self, _: Peer, __: appserver.LogoutAccountParams) -> appserver.Empty:
         await self._kept(self._app.options.credentials.log_out)
-        self._app.tell_all("account/updated", appserver.AccountUpdated())
+        self._app.tell_all("account/updated", appserver.AccountUpdatedNotification())
         return appserver.Empty()
 
     async def _kept(self, change: Callable[..., None], *arguments: str) -> None:

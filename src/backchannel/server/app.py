@@ -118,22 +118,22 @@ class App:
         self.peers.discard(peer)
         peer.leave()
 
-    def tell(self, thread_id: str, method: str, params: object) -> None:
+    def tell(self, thread_id: str, method: str, params: msgspec.Struct) -> None:
         """See `Services`."""
         for peer in self.peers:
             if thread_id in peer.threads:
                 peer.tell(method, params)
 
-    def tell_all(self, method: str, params: object) -> None:
+    def tell_all(self, method: str, params: msgspec.Struct) -> None:
         """Tell every client."""
         for peer in self.peers:
             peer.tell(method, params)
 
     def ask(
-        self, thread_id: str, method: str, params: object, answered: Callable[[msgspec.Raw | None], None]
+        self, thread_id: str, method: str, params: msgspec.Struct, answered: Callable[[msgspec.Raw | None], None]
     ) -> Callable[[], None]:
         """See `Services`."""
-        asked: list[tuple[Peer, jsonrpc.Id, asyncio.Future[msgspec.Raw]]] = [
+        asked: list[tuple[Peer, jsonrpc.RequestId, asyncio.Future[msgspec.Raw]]] = [
             (peer, *peer.ask(method, params)) for peer in self.peers if thread_id in peer.threads
         ]
 
@@ -151,7 +151,7 @@ class App:
             for peer, id_, future in asked:
                 peer.withdraw(id_)
                 future.cancel()
-                resolved = appserver.RequestResolved(thread_id=thread_id, request_id=id_)
+                resolved = appserver.ServerRequestResolvedNotification(thread_id=thread_id, request_id=id_)
                 peer.tell("serverRequest/resolved", resolved)
 
         return withdraw
@@ -175,7 +175,7 @@ class App:
     def _not_kept(self, exc: BackchannelError) -> None:
         message = f"not everything is kept: {exc}"
         _log.warning("! %s", message)
-        self.tell_all("warning", appserver.WarningTold(message=message))
+        self.tell_all("warning", appserver.WarningNotification(message=message))
 
     # Threads
 
@@ -229,7 +229,7 @@ class App:
         return self._engine.url
 
     def _notice(self, message: str) -> None:
-        self.tell_all("warning", appserver.WarningTold(message=message))
+        self.tell_all("warning", appserver.WarningNotification(message=message))
 
     # Everything else
 

@@ -33,7 +33,6 @@ _log = logging.getLogger(__name__)
 
 MAX_WAITING: Final = 256
 """So many requests of a client may wait."""
-_OVERLOADED: Final = jsonrpc.Problem(code=jsonrpc.OVERLOADED, message="Server overloaded; retry later.")
 _AUDIO: Final = "thread/realtime/appendAudio"
 
 
@@ -68,7 +67,7 @@ class Dialogue:
         match jsonrpc.decode(message):
             case jsonrpc.Request() as request:
                 self._request(request)
-            case jsonrpc.Answer() | jsonrpc.Refusal() as answer:
+            case jsonrpc.Response() | jsonrpc.ErrorResponse() as answer:
                 self._peer.answered(answer)
             case jsonrpc.Notification():
                 # Only `initialized` is one, and says nothing that is not known.
@@ -90,13 +89,13 @@ class Dialogue:
                 self._is_busy = False
 
     def _request(self, request: jsonrpc.Request) -> None:
-        problem = self._out_of_place(request)
+        params = appserver.decode_params(request.method, request.params)
+        if isinstance(params, jsonrpc.RpcError):
+            self._peer.refuse(request.id, params)
+            return
+        problem = self._out_of_place(request.method, params)
         if problem is not None:
             self._peer.refuse(request.id, problem)
-            return
-        params = appserver.read_params(request.method, request.params)
-        if isinstance(params, jsonrpc.Problem):
-            self._peer.refuse(request.id, params)
             return
         has_to_wait = self._is_busy or not self._waiting.empty()
         if request.method in self._dispatcher.at_once and (not has_to_wait or request.method == _AUDIO):
@@ -105,20 +104,16 @@ class Dialogue:
         try:
             self._waiting.put_nowait((request, params))
         except asyncio.QueueFull:
-            self._peer.refuse(request.id, _OVERLOADED)
+            self._peer.send(jsonrpc.overloaded(request.id))
 
-    def _out_of_place(self, request: jsonrpc.Request) -> jsonrpc.Problem | None:
-        """Why a request is refused before its parameters are looked at."""
-        is_introduction = request.method == "initialize"
+    def _out_of_place(self, method: str, params: msgspec.Struct) -> jsonrpc.RpcError | None:
+        """Why a request is refused that can be read."""
+        is_introduction = method == "initialize"
         if self._peer.info is None and not is_introduction:
-            return jsonrpc.Problem(code=jsonrpc.INVALID_REQUEST, message="Not initialized")
+            return jsonrpc.RpcError(jsonrpc.INVALID_REQUEST, "Not initialized")
         if self._peer.info is not None and is_introduction:
-            return jsonrpc.Problem(code=jsonrpc.INVALID_REQUEST, message="Already initialized")
-        if request.method not in appserver.METHODS:
-            return appserver.unknown_method(request.method)
-        if is_introduction or self._peer.may_experiment:
-            return None
-        return appserver.experimental_use(request.method, request.params)
+            return jsonrpc.RpcError(jsonrpc.INVALID_REQUEST, "Already initialized")
+        return None if self._peer.may_experiment else appserver.requires_experimental_api(method, params)
 
     def _do_at_once(self, request: jsonrpc.Request, params: msgspec.Struct) -> None:
         try:
@@ -141,10 +136,10 @@ class Dialogue:
             self._peer.answer(request.id, result)
 
 
-def _internal(request: jsonrpc.Request, exc: Exception) -> jsonrpc.Problem:
+def _internal(request: jsonrpc.Request, exc: Exception) -> jsonrpc.RpcError:
     # The boundary of a request: a bug fails it and no other.
     _log.exception("! %s failed", request.method)
-    return jsonrpc.Problem(
+    return jsonrpc.RpcError(
         code=jsonrpc.INTERNAL_ERROR,
         message=f"{request.method} failed: {type(exc).__name__}; please report this with the server's log",
     )

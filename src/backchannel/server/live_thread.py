@@ -36,6 +36,9 @@ _log = logging.getLogger(__name__)
 
 _CLEARING_UP_S: Final = 5.0
 """How long an agent may take to end a turn that was stopped; then it is ended by force."""
+_MAY_RUN: Final = "item/commandExecution/requestApproval"
+_DECISIONS: Final = ("accept", "decline", "cancel")
+_YES: Final = ("accept", "acceptForSession")
 _STATUSES: Final[dict[core.Outcome, appserver.TurnStatus]] = {
     core.Outcome.COMPLETED: "completed",
     core.Outcome.FAILED: "failed",
@@ -46,11 +49,11 @@ _STATUSES: Final[dict[core.Outcome, appserver.TurnStatus]] = {
 class Services(Protocol):
     """What a thread needs of the server around it."""
 
-    def tell(self, thread_id: str, method: str, params: object) -> None:
+    def tell(self, thread_id: str, method: str, params: msgspec.Struct) -> None:
         """Tell the clients that are subscribed to a thread."""
 
     def ask(
-        self, thread_id: str, method: str, params: object, answered: Callable[[msgspec.Raw | None], None]
+        self, thread_id: str, method: str, params: msgspec.Struct, answered: Callable[[msgspec.Raw | None], None]
     ) -> Callable[[], None]:
         """Ask the clients that are subscribed; the first answer counts, None when none will come.
 
@@ -96,7 +99,7 @@ class RunningTurn:
     message_id: str | None = None
     """Of the message that is being written."""
     last_message: appserver.AgentMessageItem | None = None
-    commands: dict[str, appserver.CommandItem] = dataclasses.field(default_factory=dict)
+    commands: dict[str, appserver.CommandExecutionItem] = dataclasses.field(default_factory=dict)
     waiting: dict[str, Callable[[], None]] = dataclasses.field(default_factory=dict)
     """The requests for permission that wait for an answer, and how the question is taken back."""
     error: appserver.TurnError | None = None
@@ -198,7 +201,7 @@ class LiveThread:
         """Something that was asked of the thread could not be done."""
         self._has_failed = True
         error = appserver.TurnError(message=message, codex_error_info="badRequest")
-        told = appserver.ErrorTold(
+        told = appserver.ErrorNotification(
             error=error, will_retry=False, thread_id=self.thread_id, turn_id=self._services.new_id()
         )
         self._tell("error", told)
@@ -215,7 +218,7 @@ class LiveThread:
 
     async def _run(self, turn: RunningTurn, ask: Ask) -> None:
         self._status_changed()
-        self._tell("turn/started", appserver.TurnStarted(thread_id=self.thread_id, turn=turn.seen()))
+        self._tell("turn/started", appserver.TurnStartedNotification(thread_id=self.thread_id, turn=turn.seen()))
         self._keep(UserAsked(at_ms=turn.started_at_ms, text=ask.text, by_voice=ask.by_voice))
         self._keep(TurnBegan(at_ms=turn.started_at_ms, turn_id=turn.turn_id, request=ask.text))
         kept = KeptTurn(turn_id=turn.turn_id, started_at_ms=turn.started_at_ms)
@@ -281,19 +284,19 @@ class LiveThread:
         match report:
             case core.AgentMessageDelta(delta=delta):
                 item_id = self._open_message(turn)
-                told = appserver.AgentMessageDelta(
+                told = appserver.AgentMessageDeltaNotification(
                     thread_id=self.thread_id, turn_id=turn.turn_id, item_id=item_id, delta=delta
                 )
                 self._tell("item/agentMessage/delta", told)
             case core.AgentMessage(text=text, phase=phase):
                 self._message(turn, text, phase)
             case core.AgentCommandStarted(command_id=command_id, command=command):
-                item = appserver.CommandItem(
+                item = appserver.CommandExecutionItem(
                     id=self._services.new_id(),
                     command=command,
                     cwd=self.thread.cwd,
                     status="inProgress",
-                    command_actions=(appserver.CommandAction(command=command),),
+                    command_actions=(appserver.UnknownAction(command=command),),
                 )
                 turn.commands[command_id] = item
                 self._item_started(turn, item)
@@ -301,7 +304,7 @@ class LiveThread:
                 running = turn.commands[command_id]
                 output = (running.aggregated_output or "") + text
                 turn.commands[command_id] = msgspec.structs.replace(running, aggregated_output=output)
-                printed = appserver.CommandOutputDelta(
+                printed = appserver.CommandExecutionOutputDeltaNotification(
                     thread_id=self.thread_id, turn_id=turn.turn_id, item_id=running.id, delta=text
                 )
                 self._tell("item/commandExecution/outputDelta", printed)
@@ -334,7 +337,9 @@ class LiveThread:
         self._keep(AgentSaid(at_ms=self._services.now_ms(), text=text, is_final=is_final))
         self._item_completed(turn, item)
 
-    def _command_ended(self, turn: RunningTurn, item: appserver.CommandItem, report: core.AgentCommandEnded) -> None:
+    def _command_ended(
+        self, turn: RunningTurn, item: appserver.CommandExecutionItem, report: core.AgentCommandEnded
+    ) -> None:
         whole = msgspec.structs.replace(
             item,
             status="completed" if report.exit_status == 0 else "failed",
@@ -345,7 +350,7 @@ class LiveThread:
 
     def _approval_requested(self, turn: RunningTurn, report: core.AgentApprovalRequested) -> None:
         approval_id = report.approval_id
-        params = appserver.CommandApprovalParams(
+        params = appserver.CommandExecutionRequestApprovalParams(
             thread_id=self.thread_id,
             turn_id=turn.turn_id,
             item_id=approval_id,
@@ -354,6 +359,7 @@ class LiveThread:
             reason=report.action,
             command=report.detail or None,
             cwd=self.thread.cwd,
+            available_decisions=_DECISIONS,
         )
 
         def answered(answer: msgspec.Raw | None) -> None:
@@ -361,8 +367,7 @@ class LiveThread:
                 approved = _is_yes(answer)
                 self._services.start("approval", self.decide(approval_id, approved=approved))
 
-        method = "item/commandExecution/requestApproval"
-        turn.waiting[approval_id] = self._services.ask(self.thread_id, method, params, answered)
+        turn.waiting[approval_id] = self._services.ask(self.thread_id, _MAY_RUN, params, answered)
         self._status_changed()
 
     def _ended(self, turn: RunningTurn, end: core.AgentTurnEnded) -> None:
@@ -386,13 +391,13 @@ class LiveThread:
         )
         self._services.keep(self.thread, lambda store: store.put_turn(self.thread_id, kept))
         if turn.error is not None:
-            told = appserver.ErrorTold(
+            told = appserver.ErrorNotification(
                 error=turn.error, will_retry=False, thread_id=self.thread_id, turn_id=turn.turn_id
             )
             self._tell("error", told)
         self._status_changed()
         seen = turn.seen(status=_STATUSES[end.outcome], ended_at_ms=at_ms)
-        self._tell("turn/completed", appserver.TurnCompleted(thread_id=self.thread_id, turn=seen))
+        self._tell("turn/completed", appserver.TurnCompletedNotification(thread_id=self.thread_id, turn=seen))
         self._pass_on(turn, end)
 
     # Telling
@@ -404,14 +409,16 @@ class LiveThread:
             self.on_report(report)
 
     def _item_started(self, turn: RunningTurn, item: appserver.ThreadItem) -> None:
-        told = appserver.ItemStarted(
+        told = appserver.ItemStartedNotification(
             item=item, thread_id=self.thread_id, turn_id=turn.turn_id, started_at_ms=self._services.now_ms()
         )
         self._tell("item/started", told)
 
     def _item_completed(self, turn: RunningTurn, item: appserver.ThreadItem) -> None:
         at_ms = self._services.now_ms()
-        told = appserver.ItemCompleted(item=item, thread_id=self.thread_id, turn_id=turn.turn_id, completed_at_ms=at_ms)
+        told = appserver.ItemCompletedNotification(
+            item=item, thread_id=self.thread_id, turn_id=turn.turn_id, completed_at_ms=at_ms
+        )
         self._tell("item/completed", told)
         kept = TurnItem(item_id=item.id, data=msgspec.Raw(msgspec.json.encode(item)))
         self._services.keep(
@@ -419,17 +426,17 @@ class LiveThread:
         )
 
     def _status_changed(self) -> None:
-        told = appserver.ThreadStatusChanged(thread_id=self.thread_id, status=self.status)
+        told = appserver.ThreadStatusChangedNotification(thread_id=self.thread_id, status=self.status)
         self._tell("thread/status/changed", told)
 
-    def _tell(self, method: str, params: object) -> None:
+    def _tell(self, method: str, params: msgspec.Struct) -> None:
         self._services.tell(self.thread_id, method, params)
 
     def _keep(self, entry: Entry) -> None:
         self._services.keep(self.thread, lambda store: store.append(self.thread_id, [entry]))
 
 
-_KINDS: Final = {
+_KINDS: Final[dict[int, appserver.CodexErrorInfo]] = {
     400: "badRequest",
     401: "unauthorized",
     403: "unauthorized",
@@ -438,7 +445,7 @@ _KINDS: Final = {
 }
 
 
-def _kind_of(end: core.AgentTurnEnded) -> str:
+def _kind_of(end: core.AgentTurnEnded) -> appserver.CodexErrorInfo:
     """What clients call what went wrong."""
     if isinstance(end.http_status, msgspec.UnsetType):
         return "other"
@@ -447,8 +454,5 @@ def _kind_of(end: core.AgentTurnEnded) -> str:
 
 def _is_yes(answer: msgspec.Raw) -> bool:
     """Whatever is no plain yes declines."""
-    try:
-        read = msgspec.json.decode(answer, type=appserver.ApprovalAnswer)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return False
-    return read.decision in ("accept", "acceptForSession")
+    read = appserver.decode_answer(_MAY_RUN, answer)
+    return isinstance(read, appserver.CommandExecutionRequestApprovalResponse) and read.decision in _YES

@@ -28,15 +28,24 @@ class Refused(Exception):
 
     def __init__(self, message: str, *, code: int = jsonrpc.INVALID_REQUEST) -> None:
         super().__init__(message)
-        self.problem = jsonrpc.Problem(code=code, message=message)
+        self.problem = jsonrpc.RpcError(code, message)
+
+    @classmethod
+    def of(cls, problem: jsonrpc.RpcError) -> Refused:
+        """Refused with this."""
+        refused = cls(problem.message)
+        refused.problem = problem
+        return refused
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Methods:
     """Some of the methods: those that are done at once, and those that take their time."""
 
-    at_once: dict[str, Callable[[Peer, msgspec.Struct], object]] = dataclasses.field(default_factory=dict)
-    in_time: dict[str, Callable[[Peer, msgspec.Struct], Awaitable[object]]] = dataclasses.field(default_factory=dict)
+    at_once: dict[str, Callable[[Peer, msgspec.Struct], msgspec.Struct]] = dataclasses.field(default_factory=dict)
+    in_time: dict[str, Callable[[Peer, msgspec.Struct], Awaitable[msgspec.Struct]]] = dataclasses.field(
+        default_factory=dict
+    )
 
 
 def row(kind: type[_P], handler: Callable[[Peer, _P], _R]) -> Callable[[Peer, msgspec.Struct], _R]:

@@ -40,10 +40,10 @@ class Peer:
         self._give_up = give_up
         self._now_ms = now_ms
         self._info: appserver.ClientInfo | None = None
-        self._capabilities = appserver.Capabilities()
+        self._capabilities = appserver.InitializeCapabilities()
         self._opted_out: frozenset[str] = frozenset()
         self._n_asked = 0
-        self._asked: dict[jsonrpc.Id, asyncio.Future[msgspec.Raw]] = {}
+        self._asked: dict[jsonrpc.RequestId, asyncio.Future[msgspec.Raw]] = {}
 
     @property
     def info(self) -> appserver.ClientInfo | None:
@@ -58,7 +58,7 @@ class Peer:
     def introduce(self, params: appserver.InitializeParams) -> None:
         """It has said who it is."""
         self._info = params.client_info
-        self._capabilities = params.capabilities or appserver.Capabilities()
+        self._capabilities = params.capabilities or appserver.InitializeCapabilities()
         self._opted_out = frozenset(self._capabilities.opt_out_notification_methods or ())
 
     def wants(self, method: str) -> bool:
@@ -67,15 +67,15 @@ class Peer:
             return False
         return self._capabilities.backchannel or not appserver.NOTIFICATIONS[method].is_ours
 
-    def answer(self, id_: jsonrpc.Id, result: object) -> None:
+    def answer(self, id_: jsonrpc.RequestId, result: msgspec.Struct) -> None:
         """Answer a request."""
         self.send(jsonrpc.encode_result(id_, result))
 
-    def refuse(self, id_: jsonrpc.Id, problem: jsonrpc.Problem) -> None:
+    def refuse(self, id_: jsonrpc.RequestId, problem: jsonrpc.RpcError) -> None:
         """Refuse a request."""
         self.send(jsonrpc.encode_error(id_, problem))
 
-    def tell(self, method: str, params: object) -> None:
+    def tell(self, method: str, params: msgspec.Struct) -> None:
         """Tell it something, if it wants to know."""
         if self.wants(method):
             self.send(jsonrpc.encode_notification(method, params, emitted_at_ms=self._now_ms()))
@@ -86,26 +86,28 @@ class Peer:
             _log.warning("! a client does not read what it is sent; its connection is ended")
             self._give_up()
 
-    def ask(self, method: str, params: object) -> tuple[jsonrpc.Id, asyncio.Future[msgspec.Raw]]:
+    def ask(self, method: str, params: msgspec.Struct) -> tuple[jsonrpc.RequestId, asyncio.Future[msgspec.Raw]]:
         """Ask it something; the future fails with `ClientGone` when no answer will come."""
         self._n_asked += 1
         id_ = self._n_asked - 1
         future: asyncio.Future[msgspec.Raw] = asyncio.get_running_loop().create_future()
         self._asked[id_] = future
+        if not self.may_experiment:
+            params = appserver.without_experimental_fields(method, params)
         self.send(jsonrpc.encode_request(id_, method, params))
         return id_, future
 
-    def answered(self, message: jsonrpc.Answer | jsonrpc.Refusal) -> None:
+    def answered(self, message: jsonrpc.Response | jsonrpc.ErrorResponse) -> None:
         """It has answered something; what was not asked is passed over."""
         future = self._asked.pop(message.id, None)
         if future is None or future.done():
             return
-        if isinstance(message, jsonrpc.Answer):
+        if isinstance(message, jsonrpc.Response):
             future.set_result(message.result)
         else:
             future.set_exception(ClientGone(message.error.message))
 
-    def withdraw(self, id_: jsonrpc.Id) -> None:
+    def withdraw(self, id_: jsonrpc.RequestId) -> None:
         """An answer is not wanted any more."""
         self._asked.pop(id_, None)
 

@@ -17,7 +17,7 @@ from backchannel.runtime import OverExistingCall, OverWebRtc, OverWebSocket, Set
 from backchannel.server.methods import Methods, Refused, find_live, row
 from backchannel.server.voice import Voice
 from backchannel.wire import appserver
-from backchannel.wire.realtime import LISTED_VOICES, InitialItem, Modality, dialect_named
+from backchannel.wire.realtime import InitialItem, Modality
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -38,13 +38,13 @@ def realtime_methods(app: App) -> Methods:
     methods = _Realtime(app)
     return Methods(
         at_once={
-            "thread/realtime/start": row(appserver.RealtimeStartParams, methods.start),
-            "thread/realtime/appendAudio": row(appserver.AppendAudioParams, methods.append_audio),
-            "thread/realtime/appendText": row(appserver.AppendTextParams, methods.append_text),
-            "thread/realtime/appendSpeech": row(appserver.AppendSpeechParams, methods.append_speech),
-            "thread/realtime/stop": row(appserver.RealtimeStopParams, methods.stop),
-            "thread/realtime/playback": row(appserver.PlaybackParams, methods.playback),
-            "thread/realtime/listVoices": row(appserver.Empty, methods.list_voices),
+            "thread/realtime/start": row(appserver.ThreadRealtimeStartParams, methods.start),
+            "thread/realtime/appendAudio": row(appserver.ThreadRealtimeAppendAudioParams, methods.append_audio),
+            "thread/realtime/appendText": row(appserver.ThreadRealtimeAppendTextParams, methods.append_text),
+            "thread/realtime/appendSpeech": row(appserver.ThreadRealtimeAppendSpeechParams, methods.append_speech),
+            "thread/realtime/stop": row(appserver.ThreadRealtimeStopParams, methods.stop),
+            "thread/realtime/playback": row(appserver.ThreadRealtimePlaybackParams, methods.playback),
+            "thread/realtime/listVoices": row(appserver.ThreadRealtimeListVoicesParams, methods.list_voices),
         }
     )
 
@@ -53,14 +53,14 @@ class _Realtime:
     def __init__(self, app: App) -> None:
         self._app = app
 
-    def start(self, peer: Peer, params: appserver.RealtimeStartParams) -> appserver.Empty:
+    def start(self, peer: Peer, params: appserver.ThreadRealtimeStartParams) -> appserver.Empty:
         live = find_live(self._app, params.thread_id)
         if isinstance(params.transport, appserver.ExistingCallTransport):
             _check_existing_call(params)
         self._in_order(live, "realtime start", lambda: self._start(peer, live, params))
         return _NOTHING
 
-    def append_audio(self, _: Peer, params: appserver.AppendAudioParams) -> appserver.Empty:
+    def append_audio(self, _: Peer, params: appserver.ThreadRealtimeAppendAudioParams) -> appserver.Empty:
         live = find_live(self._app, params.thread_id)
         voice = self._app.voices.get(params.thread_id)
         if voice is None or not voice.is_live:
@@ -69,38 +69,32 @@ class _Realtime:
             voice.append_audio(params.audio.data)
         return _NOTHING
 
-    def append_text(self, _: Peer, params: appserver.AppendTextParams) -> appserver.Empty:
+    def append_text(self, _: Peer, params: appserver.ThreadRealtimeAppendTextParams) -> appserver.Empty:
         live = find_live(self._app, params.thread_id)
         self._in_order(live, "append text", lambda: self._append_text(live, params))
         return _NOTHING
 
-    def append_speech(self, _: Peer, params: appserver.AppendSpeechParams) -> appserver.Empty:
+    def append_speech(self, _: Peer, params: appserver.ThreadRealtimeAppendSpeechParams) -> appserver.Empty:
         live = find_live(self._app, params.thread_id)
         self._in_order(live, "append speech", lambda: self._append_speech(live, params))
         return _NOTHING
 
-    def stop(self, _: Peer, params: appserver.RealtimeStopParams) -> appserver.Empty:
+    def stop(self, _: Peer, params: appserver.ThreadRealtimeStopParams) -> appserver.Empty:
         live = find_live(self._app, params.thread_id)
         self._in_order(live, "realtime stop", lambda: self._stop(live))
         return _NOTHING
 
-    def playback(self, _: Peer, params: appserver.PlaybackParams) -> appserver.Empty:
+    def playback(self, _: Peer, params: appserver.ThreadRealtimePlaybackParams) -> appserver.Empty:
         find_live(self._app, params.thread_id)
         voice = self._app.voices.get(params.thread_id)
         if voice is not None:
             voice.played(params.item_id, params.played_ms)
         return _NOTHING
 
-    def list_voices(self, _: Peer, __: appserver.Empty) -> appserver.ListVoicesResult:
-        return appserver.ListVoicesResult(
-            voices=appserver.Voices(
-                v1=LISTED_VOICES["v1"],
-                v2=LISTED_VOICES["v2"],
-                v3=LISTED_VOICES["v3"],
-                default_v1=dialect_named("v1").voices[0],
-                default_v2=dialect_named("v2").voices[0],
-            )
-        )
+    def list_voices(
+        self, _: Peer, __: appserver.ThreadRealtimeListVoicesParams
+    ) -> appserver.ThreadRealtimeListVoicesResponse:
+        return appserver.VOICES
 
     # In the order in which they were asked for, one after the other
 
@@ -113,11 +107,11 @@ class _Realtime:
 
         self._app.start(name, in_turn())
 
-    async def _start(self, peer: Peer, live: LiveThread, params: appserver.RealtimeStartParams) -> None:
+    async def _start(self, peer: Peer, live: LiveThread, params: appserver.ThreadRealtimeStartParams) -> None:
         try:
             settings = await self._settings(peer, live, params)
         except BackchannelError as exc:
-            told = appserver.RealtimeError(thread_id=live.thread_id, message=str(exc))
+            told = appserver.ThreadRealtimeErrorNotification(thread_id=live.thread_id, message=str(exc))
             self._app.tell(live.thread_id, "thread/realtime/error", told)
             return
         voice = self._app.voices.get(live.thread_id)
@@ -130,14 +124,14 @@ class _Realtime:
             if known is voice:
                 del self._app.voices[thread_id]
 
-    async def _append_text(self, live: LiveThread, params: appserver.AppendTextParams) -> None:
+    async def _append_text(self, live: LiveThread, params: appserver.ThreadRealtimeAppendTextParams) -> None:
         voice = self._app.voices.get(live.thread_id)
         if voice is None or not voice.is_live:
             live.failed(_NOT_RUNNING)
         else:
             await voice.append_text(params.text, params.role)
 
-    async def _append_speech(self, live: LiveThread, params: appserver.AppendSpeechParams) -> None:
+    async def _append_speech(self, live: LiveThread, params: appserver.ThreadRealtimeAppendSpeechParams) -> None:
         voice = self._app.voices.get(live.thread_id)
         if voice is None or not voice.is_live:
             live.failed(_NOT_RUNNING)
@@ -149,10 +143,10 @@ class _Realtime:
         if voice is not None and voice.is_live:
             await voice.stop()
             return
-        told = appserver.RealtimeClosed(thread_id=live.thread_id, reason="requested")
+        told = appserver.ThreadRealtimeClosedNotification(thread_id=live.thread_id, reason="requested")
         self._app.tell(live.thread_id, "thread/realtime/closed", told)
 
-    async def _settings(self, peer: Peer, live: LiveThread, params: appserver.RealtimeStartParams) -> Settings:
+    async def _settings(self, peer: Peer, live: LiveThread, params: appserver.ThreadRealtimeStartParams) -> Settings:
         config = self._app.options.config
         request = _request(peer, live, params)
         target = await self._app.target(for_call=request.way is not Way.WEBSOCKET)
@@ -175,11 +169,11 @@ class _Realtime:
         return Settings.of(session, target=target, transport=_transport(params))
 
 
-def _request(peer: Peer, live: LiveThread, params: appserver.RealtimeStartParams) -> StartRequest:
+def _request(peer: Peer, live: LiveThread, params: appserver.ThreadRealtimeStartParams) -> StartRequest:
     match params.transport:
-        case None | appserver.WebSocketTransport():
+        case None | appserver.WebsocketTransport():
             way = Way.WEBSOCKET
-        case appserver.WebRtcTransport():
+        case appserver.WebrtcTransport():
             way = Way.WEBRTC
         case appserver.ExistingCallTransport():
             way = Way.EXISTING_CALL
@@ -197,23 +191,23 @@ def _request(peer: Peer, live: LiveThread, params: appserver.RealtimeStartParams
         start_instructions=params.realtime_start_instructions,
         end_instructions=params.realtime_end_instructions,
         thread_id=live.thread_id,
-        session_id=params.realtime_session_id or params.session_id,
+        session_id=params.realtime_session_id,
         voice_session_id=params.voice_session_id,
         originator=None if peer.info is None else peer.info.name,
     )
 
 
-def _transport(params: appserver.RealtimeStartParams) -> Transport:
+def _transport(params: appserver.ThreadRealtimeStartParams) -> Transport:
     match params.transport:
-        case None | appserver.WebSocketTransport():
+        case None | appserver.WebsocketTransport():
             return OverWebSocket()
-        case appserver.WebRtcTransport(sdp=sdp):
+        case appserver.WebrtcTransport(sdp=sdp):
             return OverWebRtc(offer_sdp=sdp)
         case appserver.ExistingCallTransport(call_id=call_id):
             return OverExistingCall(call_id=call_id)
 
 
-def _check_existing_call(params: appserver.RealtimeStartParams) -> None:
+def _check_existing_call(params: appserver.ThreadRealtimeStartParams) -> None:
     given = (
         params.include_startup_context is True,
         isinstance(params.prompt, str),

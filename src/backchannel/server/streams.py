@@ -6,14 +6,20 @@ Source: app-server.md 1.1.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
+import stat
 import sys
-from typing import TYPE_CHECKING, Final
+import threading
+from typing import IO, TYPE_CHECKING, Final
 
 from backchannel.server.dispatch import Dialogue
 from backchannel.server.outbox import Outbox
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from backchannel.server.app import App
     from backchannel.server.dispatch import Dispatcher
 
@@ -31,13 +37,58 @@ async def serve_stdio(app: App, dispatcher: Dispatcher) -> None:
     """Serve the one client at the other end, until it closes our input or does not read what it is sent."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=_CHUNK)
-    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
-    writing, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, sys.stdout.buffer)
-    writer = asyncio.StreamWriter(writing, protocol, None, loop)
+    with _awaitable_input(sys.stdin.fileno()) as source, _awaitable_output(sys.stdout.fileno()) as (sink, written):
+        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), source)
+        writing, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, sink)
+        writer = asyncio.StreamWriter(writing, protocol, None, loop)
+        try:
+            await serve_stream(app, dispatcher, reader, writer)
+        finally:
+            transport.close()
+            writing.close()
+            await asyncio.to_thread(written, _LAST_WORDS_S)
+
+
+@contextlib.contextmanager
+def _awaitable_input(number: int) -> Iterator[IO[bytes]]:
+    """An input that an event loop can wait for: a file is none, and comes through a pipe."""
+    if _can_be_awaited(number):
+        yield os.fdopen(number, "rb", buffering=0, closefd=False)
+        return
+    outlet, inlet = os.pipe()
+    threading.Thread(target=_pump, args=(number, inlet), name="input", daemon=True).start()
+    with os.fdopen(outlet, "rb", buffering=0) as source:
+        yield source
+
+
+@contextlib.contextmanager
+def _awaitable_output(number: int) -> Iterator[tuple[IO[bytes], Callable[[float], None]]]:
+    """The same for an output, and what waits until everything has gone there."""
+    if _can_be_awaited(number):
+        yield os.fdopen(number, "wb", buffering=0, closefd=False), lambda _: None
+        return
+    outlet, inlet = os.pipe()
+    thread = threading.Thread(target=_pump, args=(outlet, os.dup(number)), name="output", daemon=True)
+    thread.start()
+    with os.fdopen(inlet, "wb", buffering=0) as sink:
+        yield sink, thread.join
+
+
+def _can_be_awaited(number: int) -> bool:
+    mode = os.fstat(number).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(number)
+
+
+def _pump(source: int, sink: int) -> None:
     try:
-        await serve_stream(app, dispatcher, reader, writer)
+        while chunk := os.read(source, _CHUNK):
+            view = memoryview(chunk)
+            while view:
+                view = view[os.write(sink, view) :]
+    except OSError:
+        _log.debug("! what goes through a pipe of ours has ended", exc_info=True)
     finally:
-        transport.close()
+        os.close(sink)
 
 
 async def serve_stream(

@@ -51,8 +51,8 @@ def thread_methods(app: App) -> Methods:
     methods = _Threads(app)
     return Methods(
         at_once={
-            "thread/loaded/list": row(appserver.LoadedListParams, methods.loaded),
-            "thread/unsubscribe": row(appserver.ThreadIdParams, methods.unsubscribe),
+            "thread/loaded/list": row(appserver.ThreadLoadedListParams, methods.loaded),
+            "thread/unsubscribe": row(appserver.ThreadUnsubscribeParams, methods.unsubscribe),
         },
         in_time={
             "thread/start": row(appserver.ThreadStartParams, methods.start),
@@ -60,9 +60,9 @@ def thread_methods(app: App) -> Methods:
             "thread/fork": row(appserver.ThreadForkParams, methods.fork),
             "thread/read": row(appserver.ThreadReadParams, methods.read),
             "thread/list": row(appserver.ThreadListParams, methods.list_),
-            "thread/name/set": row(appserver.ThreadNameParams, methods.set_name),
-            "thread/archive": row(appserver.ThreadIdParams, methods.archive),
-            "thread/unarchive": row(appserver.ThreadIdParams, methods.unarchive),
+            "thread/name/set": row(appserver.ThreadSetNameParams, methods.set_name),
+            "thread/archive": row(appserver.ThreadArchiveParams, methods.archive),
+            "thread/unarchive": row(appserver.ThreadUnarchiveParams, methods.unarchive),
         },
     )
 
@@ -71,7 +71,7 @@ class _Threads:
     def __init__(self, app: App) -> None:
         self._app = app
 
-    async def start(self, peer: Peer, params: appserver.ThreadStartParams) -> appserver.ThreadResult:
+    async def start(self, peer: Peer, params: appserver.ThreadStartParams) -> appserver.ThreadStartResponse:
         app = self._app
         cwd = self._folder(params.cwd)
         at_ms = app.now_ms()
@@ -89,7 +89,7 @@ class _Threads:
         live = await self._load(thread, is_kept=False, is_ephemeral=params.ephemeral is True)
         return self._joined(peer, live)
 
-    async def resume(self, peer: Peer, params: appserver.ThreadResumeParams) -> appserver.ThreadResult:
+    async def resume(self, peer: Peer, params: appserver.ThreadResumeParams) -> appserver.ThreadStartResponse:
         check_thread_id(params.thread_id)
         live = self._app.threads.get(params.thread_id)
         if live is None:
@@ -102,7 +102,7 @@ class _Threads:
         turns = () if params.exclude_turns else await self._turns(params.thread_id)
         return self._joined(peer, live, turns=turns)
 
-    async def fork(self, peer: Peer, params: appserver.ThreadForkParams) -> appserver.ThreadResult:
+    async def fork(self, peer: Peer, params: appserver.ThreadForkParams) -> appserver.ThreadStartResponse:
         check_thread_id(params.thread_id)
         await self._app.flush()
         new_id, at_ms = self._app.new_id(), self._app.now_ms()
@@ -117,7 +117,7 @@ class _Threads:
         turns = () if params.exclude_turns else await self._turns(new_id)
         return self._joined(peer, live, turns=turns)
 
-    async def read(self, _: Peer, params: appserver.ThreadReadParams) -> appserver.ThreadReadResult:
+    async def read(self, _: Peer, params: appserver.ThreadReadParams) -> appserver.ThreadReadResponse:
         check_thread_id(params.thread_id)
         live = self._app.threads.get(params.thread_id)
         stored = await self._stored(params.thread_id)
@@ -125,9 +125,9 @@ class _Threads:
         if thread is None:
             raise Refused(f"thread not loaded: {params.thread_id}")
         turns = await self._turns(params.thread_id) if params.include_turns else ()
-        return appserver.ThreadReadResult(thread=self._seen(thread, turns=turns))
+        return appserver.ThreadReadResponse(thread=self._seen(thread, turns=turns))
 
-    async def list_(self, _: Peer, params: appserver.ThreadListParams) -> appserver.ThreadListResult:
+    async def list_(self, _: Peer, params: appserver.ThreadListParams) -> appserver.ThreadListResponse:
         await self._app.flush()
         cwds = (params.cwd,) if isinstance(params.cwd, str) else params.cwd
         try:
@@ -146,14 +146,14 @@ class _Threads:
             raise Refused(str(exc)) from exc
         except StoreError as exc:
             raise _unusable(exc) from exc
-        return appserver.ThreadListResult(
+        return appserver.ThreadListResponse(
             data=tuple(self._seen(thread) for thread in page.items), next_cursor=page.next_cursor
         )
 
-    def loaded(self, _: Peer, __: appserver.LoadedListParams) -> appserver.LoadedListResult:
-        return appserver.LoadedListResult(data=tuple(self._app.threads))
+    def loaded(self, _: Peer, __: appserver.ThreadLoadedListParams) -> appserver.ThreadLoadedListResponse:
+        return appserver.ThreadLoadedListResponse(data=tuple(self._app.threads))
 
-    def unsubscribe(self, peer: Peer, params: appserver.ThreadIdParams) -> appserver.UnsubscribeResult:
+    def unsubscribe(self, peer: Peer, params: appserver.ThreadUnsubscribeParams) -> appserver.ThreadUnsubscribeResponse:
         check_thread_id(params.thread_id)
         status: Literal["notLoaded", "notSubscribed", "unsubscribed"] = "unsubscribed"
         if params.thread_id not in self._app.threads:
@@ -161,9 +161,9 @@ class _Threads:
         elif params.thread_id not in peer.threads:
             status = "notSubscribed"
         peer.threads.discard(params.thread_id)
-        return appserver.UnsubscribeResult(status=status)
+        return appserver.ThreadUnsubscribeResponse(status=status)
 
-    async def set_name(self, _: Peer, params: appserver.ThreadNameParams) -> appserver.Empty:
+    async def set_name(self, _: Peer, params: appserver.ThreadSetNameParams) -> appserver.Empty:
         name = params.name.strip()
         if not name:
             raise Refused("expected a name with at least one character, got an empty one")
@@ -173,24 +173,24 @@ class _Threads:
             self._app.keep(live.thread, lambda store: store.set_name(params.thread_id, name))
         else:
             await self._change(params.thread_id, lambda store_id: self._app.options.store.set_name(store_id, name))
-        told = appserver.ThreadNameUpdated(thread_id=params.thread_id, thread_name=name)
+        told = appserver.ThreadNameUpdatedNotification(thread_id=params.thread_id, thread_name=name)
         self._app.tell_all("thread/name/updated", told)
         return appserver.Empty()
 
-    async def archive(self, _: Peer, params: appserver.ThreadIdParams) -> appserver.Empty:
+    async def archive(self, _: Peer, params: appserver.ThreadArchiveParams) -> appserver.Empty:
         store = self._app.options.store
         await self._change(params.thread_id, lambda thread_id: store.set_archived(thread_id, archived=True))
-        self._app.tell_all("thread/archived", appserver.ThreadClosed(thread_id=params.thread_id))
+        self._app.tell_all("thread/archived", appserver.ThreadArchivedNotification(thread_id=params.thread_id))
         return appserver.Empty()
 
-    async def unarchive(self, _: Peer, params: appserver.ThreadIdParams) -> appserver.UnarchiveResult:
+    async def unarchive(self, _: Peer, params: appserver.ThreadUnarchiveParams) -> appserver.ThreadUnarchiveResponse:
         store = self._app.options.store
         await self._change(params.thread_id, lambda thread_id: store.set_archived(thread_id, archived=False))
-        self._app.tell_all("thread/unarchived", appserver.ThreadClosed(thread_id=params.thread_id))
+        self._app.tell_all("thread/unarchived", appserver.ThreadUnarchivedNotification(thread_id=params.thread_id))
         thread = await self._stored(params.thread_id)
         if thread is None:
             raise Refused(f"no rollout found for thread id {params.thread_id}")
-        return appserver.UnarchiveResult(thread=self._seen(thread))
+        return appserver.ThreadUnarchiveResponse(thread=self._seen(thread))
 
     # Parts of them
 
@@ -217,23 +217,24 @@ class _Threads:
 
     def _joined(
         self, peer: Peer, live: LiveThread, *, turns: tuple[appserver.Turn, ...] = ()
-    ) -> appserver.ThreadResult:
+    ) -> appserver.ThreadStartResponse:
         peer.threads.add(live.thread_id)
         seen = self._seen(live.thread, turns=turns)
         # After the answer.
         self._app.start("thread started", self._tell_started(live.thread_id, msgspec.structs.replace(seen, turns=())))
-        return appserver.ThreadResult(
+        return appserver.ThreadStartResponse(
             thread=seen,
             model=live.thread.model or "",
             model_provider=live.thread.model_provider or _NO_PROVIDER,
             cwd=live.thread.cwd,
             runtime_workspace_roots=(live.thread.cwd,),
             approval_policy="never",
-            sandbox=appserver.Sandbox(type="dangerFullAccess"),
+            approvals_reviewer="user",
+            sandbox=appserver.DangerFullAccess(),
         )
 
     async def _tell_started(self, thread_id: str, thread: appserver.Thread) -> None:
-        self._app.tell(thread_id, "thread/started", appserver.ThreadStarted(thread=thread))
+        self._app.tell(thread_id, "thread/started", appserver.ThreadStartedNotification(thread=thread))
 
     async def _stored(self, thread_id: str) -> Thread | None:
         await self._app.flush()
@@ -268,7 +269,8 @@ class _Threads:
             status=appserver.NotLoadedStatus() if live is None else live.status,
             cwd=thread.cwd,
             cli_version=__version__,
-            source=thread.client_kind,
+            source=_source(thread.client_kind),
+            history_mode="paginated",
             name=thread.name,
             model=thread.model,
             originator=thread.originator,
@@ -276,6 +278,14 @@ class _Threads:
             git_info=git,
             turns=turns,
         )
+
+
+def _source(client_kind: str) -> appserver.SessionSource:
+    match client_kind:
+        case "cli" | "vscode" | "exec" | "appServer" | "unknown":
+            return client_kind
+        case _:
+            return appserver.SourceDetail(custom=client_kind)
 
 
 def _turn(turn: Turn) -> appserver.Turn:

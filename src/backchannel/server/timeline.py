@@ -13,6 +13,8 @@ from backchannel.wire import appserver
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import msgspec
+
     from backchannel.core import screen
 
 __all__ = ["Timeline"]
@@ -29,7 +31,7 @@ class Timeline:
     """
 
     def __init__(
-        self, thread_id: str, session_id: str, *, tell: Callable[[str, object], None], new_id: Callable[[], str]
+        self, thread_id: str, session_id: str, *, tell: Callable[[str, msgspec.Struct], None], new_id: Callable[[], str]
     ) -> None:
         self._thread_id = thread_id
         self._session_id = session_id
@@ -39,7 +41,7 @@ class Timeline:
 
     def began(self) -> None:
         """The conversation is live."""
-        self._whole(appserver.SessionStartedItem(id=self._new_id(), realtime_session_id=self._session_id))
+        self._whole(appserver.RealtimeSessionStarted(id=self._new_id(), realtime_session_id=self._session_id))
 
     def more(self, speaker: screen.Speaker, delta: str) -> None:
         """A piece of what somebody says."""
@@ -48,7 +50,9 @@ class Timeline:
             self._started(self._segment(speaker, self._open[speaker][0], ""))
         item_id, pieces = self._open[speaker]
         pieces.append(delta)
-        told = appserver.RealtimeItemTranscriptDelta(thread_id=self._thread_id, item_id=item_id, delta=delta)
+        told = appserver.ThreadRealtimeItemTranscriptDeltaNotification(
+            thread_id=self._thread_id, item_id=item_id, delta=delta
+        )
         self._tell("thread/realtime/item/transcript/delta", told)
 
     def done(self, speaker: screen.Speaker, text: str) -> None:
@@ -65,24 +69,26 @@ class Timeline:
         for speaker in list(self._open):
             self.done(speaker, "")
         self._whole(
-            appserver.SessionClosedItem(
+            appserver.RealtimeSessionClosed(
                 id=self._new_id(), realtime_session_id=self._session_id, outcome="failed" if failed else "ended"
             )
         )
 
-    def _segment(self, speaker: screen.Speaker, item_id: str, text: str) -> appserver.TranscriptSegmentItem:
-        return appserver.TranscriptSegmentItem(
-            id=item_id, realtime_session_id=self._session_id, role=speaker, text=text
-        )
+    def _segment(self, speaker: screen.Speaker, item_id: str, text: str) -> appserver.TranscriptSegment:
+        return appserver.TranscriptSegment(id=item_id, realtime_session_id=self._session_id, role=speaker, text=text)
 
-    def _whole(self, item: appserver.RealtimeItem) -> None:
+    def _whole(self, item: appserver.ThreadRealtimeItem) -> None:
         self._started(item)
         self._completed(item)
 
-    def _started(self, item: appserver.RealtimeItem) -> None:
-        self._tell("thread/realtime/item/started", appserver.RealtimeItemStarted(thread_id=self._thread_id, item=item))
-
-    def _completed(self, item: appserver.RealtimeItem) -> None:
+    def _started(self, item: appserver.ThreadRealtimeItem) -> None:
         self._tell(
-            "thread/realtime/item/completed", appserver.RealtimeItemCompleted(thread_id=self._thread_id, item=item)
+            "thread/realtime/item/started",
+            appserver.ThreadRealtimeItemStartedNotification(thread_id=self._thread_id, item=item),
+        )
+
+    def _completed(self, item: appserver.ThreadRealtimeItem) -> None:
+        self._tell(
+            "thread/realtime/item/completed",
+            appserver.ThreadRealtimeItemCompletedNotification(thread_id=self._thread_id, item=item),
         )

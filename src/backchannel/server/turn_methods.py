@@ -31,19 +31,21 @@ class _Turns:
     def __init__(self, app: App) -> None:
         self._app = app
 
-    def start(self, _: Peer, params: appserver.TurnStartParams) -> appserver.TurnStartResult:
+    def start(self, _: Peer, params: appserver.TurnStartParams) -> appserver.TurnStartResponse:
         live = find_live(self._app, params.thread_id)
+        _check_length(params.input)
         turn = live.submit(_ask(params))
-        shown = appserver.Turn(id=turn.turn_id, status="inProgress", root_turn_id=turn.turn_id)
-        return appserver.TurnStartResult(turn=shown)
+        shown = appserver.Turn(id=turn.turn_id, status="inProgress", items_view="notLoaded", root_turn_id=turn.turn_id)
+        return appserver.TurnStartResponse(turn=shown)
 
-    def steer(self, _: Peer, params: appserver.TurnSteerParams) -> appserver.TurnSteerResult:
+    def steer(self, _: Peer, params: appserver.TurnSteerParams) -> appserver.TurnSteerResponse:
         live = find_live(self._app, params.thread_id)
+        _check_length(params.input)
         if live.turn is None:
             raise Refused("no active turn to steer")
         if live.turn.turn_id != params.expected_turn_id:
             raise Refused(f"expected active turn id `{params.expected_turn_id}` but found `{live.turn.turn_id}`")
-        return appserver.TurnSteerResult(turn_id=live.submit(_ask(params)).turn_id)
+        return appserver.TurnSteerResponse(turn_id=live.submit(_ask(params)).turn_id)
 
     async def interrupt(self, _: Peer, params: appserver.TurnInterruptParams) -> appserver.Empty:
         live = find_live(self._app, params.thread_id)
@@ -55,11 +57,16 @@ class _Turns:
         return appserver.Empty()
 
 
+def _check_length(given: tuple[appserver.UserInput, ...]) -> None:
+    problem = appserver.input_too_large(given)
+    if problem is not None:
+        raise Refused.of(problem)
+
+
 def _ask(params: appserver.TurnStartParams | appserver.TurnSteerParams) -> Ask:
-    metadata = params.responsesapi_client_metadata
     return Ask(
         text="\n".join(part.text for part in params.input if isinstance(part, appserver.TextInput)),
         content=params.input,
         client_id=params.client_user_message_id,
-        metadata=params.client_metadata if metadata is None else metadata,
+        metadata=params.responsesapi_client_metadata,
     )

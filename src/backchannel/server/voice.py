@@ -139,25 +139,31 @@ class Voice:
             case screen.ConversationStarted():
                 self._started()
             case screen.CallAnswered(sdp=sdp):
-                self._tell("thread/realtime/sdp", appserver.RealtimeSdp(thread_id=self._thread_id, sdp=sdp))
+                self._tell(
+                    "thread/realtime/sdp", appserver.ThreadRealtimeSdpNotification(thread_id=self._thread_id, sdp=sdp)
+                )
             case screen.ConversationFailed(message=message):
                 self._next = None
-                self._tell("thread/realtime/error", appserver.RealtimeError(thread_id=self._thread_id, message=message))
+                self._tell(
+                    "thread/realtime/error",
+                    appserver.ThreadRealtimeErrorNotification(thread_id=self._thread_id, message=message),
+                )
             case screen.ConversationClosed(reason=reason, replaced=replaced):
                 self._closed(reason, replaced=replaced)
             case screen.Warned(message=message):
                 self._tell(
-                    "thread/realtime/warning", appserver.RealtimeWarning(thread_id=self._thread_id, message=message)
+                    "thread/realtime/warning",
+                    appserver.ThreadRealtimeWarningNotification(thread_id=self._thread_id, message=message),
                 )
             case screen.ConversationReconnecting(attempt=attempt, delay_s=delay_s, message=message):
-                told = appserver.RealtimeReconnecting(
+                told = appserver.ThreadRealtimeReconnectingNotification(
                     thread_id=self._thread_id, attempt=attempt, delay_ms=round(delay_s * 1000), message=message
                 )
                 self._tell("thread/realtime/reconnecting", told)
             case screen.ConversationReconnected(state_restored=restored):
                 self._tell(
                     "thread/realtime/reconnected",
-                    appserver.RealtimeReconnected(thread_id=self._thread_id, state_restored=restored),
+                    appserver.ThreadRealtimeReconnectedNotification(thread_id=self._thread_id, state_restored=restored),
                 )
             case _:
                 # What the agent does is told by the thread, what is said by what the server says of it.
@@ -227,7 +233,7 @@ class Voice:
         self._live.on_ask = self._asked
         if self._reporting is None:
             self._reporting = self._services.start("reporting", self._report())
-        told = appserver.RealtimeStarted(
+        told = appserver.ThreadRealtimeStartedNotification(
             thread_id=self._thread_id, realtime_session_id=session_id, version=_version(settings.dialect.name)
         )
         self._tell("thread/realtime/started", told)
@@ -239,7 +245,7 @@ class Voice:
             self._timeline = None
         self._tell(
             "thread/realtime/closed",
-            appserver.RealtimeClosed(thread_id=self._thread_id, reason=_REASONS[reason]),
+            appserver.ThreadRealtimeClosedNotification(thread_id=self._thread_id, reason=_REASONS[reason]),
         )
         if not replaced:
             self._over()
@@ -253,7 +259,7 @@ class Voice:
     def _said_more(self, speaker: screen.Speaker, delta: str) -> None:
         self._tell(
             "thread/realtime/transcript/delta",
-            appserver.TranscriptDelta(thread_id=self._thread_id, role=speaker, delta=delta),
+            appserver.ThreadRealtimeTranscriptDeltaNotification(thread_id=self._thread_id, role=speaker, delta=delta),
         )
         if self._timeline is not None:
             self._timeline.more(speaker, delta)
@@ -261,7 +267,7 @@ class Voice:
     def _said_all(self, speaker: screen.Speaker, text: str) -> None:
         self._tell(
             "thread/realtime/transcript/done",
-            appserver.TranscriptDone(thread_id=self._thread_id, role=speaker, text=text),
+            appserver.ThreadRealtimeTranscriptDoneNotification(thread_id=self._thread_id, role=speaker, text=text),
         )
         if self._timeline is not None:
             self._timeline.done(speaker, text)
@@ -270,9 +276,12 @@ class Voice:
         self._added(msgspec.Raw(msgspec.json.encode(item)))
 
     def _added(self, item: msgspec.Raw) -> None:
-        self._tell("thread/realtime/itemAdded", appserver.RealtimeItemAdded(thread_id=self._thread_id, item=item))
+        self._tell(
+            "thread/realtime/itemAdded",
+            appserver.ThreadRealtimeItemAddedNotification(thread_id=self._thread_id, item=item),
+        )
 
-    def _tell(self, method: str, params: object) -> None:
+    def _tell(self, method: str, params: msgspec.Struct) -> None:
         self._services.tell(self._thread_id, method, params)
 
     # What goes on in the thread beside what the voice asked for
@@ -334,26 +343,29 @@ class _Desk(Agent):
 class _Loudspeaker:
     """The clients, as the player of the conversation. They fall silent by themselves when the user begins to speak."""
 
-    def __init__(self, thread_id: str, tell: Callable[[str, object], None]) -> None:
+    def __init__(self, thread_id: str, tell: Callable[[str, msgspec.Struct], None]) -> None:
         self._thread_id = thread_id
         self._tell = tell
 
     def play(self, audio: server.AudioOut) -> None:
         """The clients get it as it came."""
-        chunk = appserver.AudioChunk(
+        chunk = appserver.ThreadRealtimeAudioChunk(
             data=audio.data,
             sample_rate=audio.rate_hz,
             num_channels=audio.channels,
             samples_per_channel=audio.samples_per_channel,
             item_id=audio.item_id,
         )
-        self._tell("thread/realtime/outputAudio/delta", appserver.OutputAudio(thread_id=self._thread_id, audio=chunk))
+        self._tell(
+            "thread/realtime/outputAudio/delta",
+            appserver.ThreadRealtimeOutputAudioDeltaNotification(thread_id=self._thread_id, audio=chunk),
+        )
 
     def stop(self) -> None:
         """Nothing is held back here that could be dropped."""
 
 
-def _version(name: str) -> appserver.Version:
+def _version(name: str) -> appserver.RealtimeConversationVersion:
     match name:
         case "v1" | "v2" | "v3":
             return name

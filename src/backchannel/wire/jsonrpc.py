@@ -1,29 +1,36 @@
-"""JSON-RPC messages as Codex's app server has them: without the `jsonrpc` member, an id keeps its JSON type.
+"""The envelopes of the app server's protocol: JSON-RPC 2.0 without its `jsonrpc` member.
 
-What cannot be read is a value, never an exception. Source: app-server.md 1.1 and 1.3.
+Whatever comes in gives a value: what cannot be read, or is none of the four kinds of message, is `Undecodable`. What
+stands inside (`params`, `result`, `data`) is not looked at here; it stays as it came until somebody knows what it is.
+
+What goes out is one line without its end, also where a part of it was written elsewhere and over several lines. Text
+without UTF-8 (lone surrogates) goes out with question marks in the place of what cannot be written.
+
+Source: app-server.md 1.1 and 1.3.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, TypeAlias, TypeVar
 
 import msgspec
+from msgspec import UNSET, Raw, UnsetType
 
-from backchannel.wire import unicode
+from backchannel.wire.unicode import encodable
 
 __all__ = [
     "INTERNAL_ERROR",
     "INVALID_PARAMS",
     "INVALID_REQUEST",
-    "METHOD_NOT_FOUND",
+    "NOT_SUPPORTED",
     "OVERLOADED",
-    "Answer",
-    "Id",
-    "Incoming",
+    "ErrorResponse",
+    "Message",
     "Notification",
-    "Problem",
-    "Refusal",
     "Request",
+    "RequestId",
+    "Response",
+    "RpcError",
     "Trace",
     "Undecodable",
     "decode",
@@ -31,153 +38,227 @@ __all__ = [
     "encode_notification",
     "encode_request",
     "encode_result",
+    "overloaded",
 ]
 
 INVALID_REQUEST: Final = -32600
-METHOD_NOT_FOUND: Final = -32601
+"""Nearly everything that a client did wrong, unknown methods and parameters of the wrong type among it."""
+NOT_SUPPORTED: Final = -32601
+"""The method is known, and this server cannot do it."""
 INVALID_PARAMS: Final = -32602
+"""Parameters that were understood and cannot be taken; `data` says more."""
 INTERNAL_ERROR: Final = -32603
+"""A mistake of ours."""
 OVERLOADED: Final = -32001
+"""Too much is waiting; the same request may be sent again later."""
 
-Id: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | str
-"""Of a request: an integer of 64 bits or a text; the answer carries it as it came."""
+RequestId: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | str
+"""An id goes back with the type that it came with."""
+_Int64: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
-class Trace(msgspec.Struct, frozen=True, kw_only=True):
-    """The W3C trace that a request belongs to."""
+class Trace(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Where a request belongs in a distributed trace, in the headers of W3C Trace Context."""
 
     traceparent: str | None = None
     tracestate: str | None = None
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Why a request is refused."""
+class Request(msgspec.Struct, frozen=True, gc=False):
+    """Somebody asks, and waits for an answer."""
 
-    code: int
-    message: str
-    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-
-
-class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody wants an answer."""
-
-    id: Id
+    id: RequestId
     method: str
-    params: msgspec.Raw | None = None
-    """As they came; None for none."""
+    params: Raw | UnsetType = UNSET
     trace: Trace | None = None
 
 
-class Notification(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody wants no answer."""
+class Notification(msgspec.Struct, frozen=True, gc=False):
+    """Somebody tells something."""
 
     method: str
-    params: msgspec.Raw | None = None
+    params: Raw | UnsetType = UNSET
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for."""
+class Response(msgspec.Struct, frozen=True, gc=False):
+    """The answer to a request."""
 
-    id: Id
-    result: msgspec.Raw
-
-
-class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for is refused."""
-
-    id: Id
-    error: Problem
+    id: RequestId
+    result: Raw
 
 
-class Undecodable(msgspec.Struct, frozen=True, kw_only=True):
-    """Something else."""
+class RpcError(msgspec.Struct, frozen=True, gc=False):
+    """Why a request was refused."""
+
+    code: _Int64
+    message: str
+    data: Raw | UnsetType = UNSET
+
+
+class ErrorResponse(msgspec.Struct, frozen=True, gc=False):
+    """A request was refused."""
+
+    id: RequestId
+    error: RpcError
+
+
+class Undecodable(msgspec.Struct, frozen=True, gc=False):
+    """No message. It is logged and nothing else happens; the connection goes on."""
 
     reason: str
+    """Fit for a log: it quotes nothing."""
 
 
-Incoming: TypeAlias = Request | Notification | Answer | Refusal | Undecodable
-"""Whatever comes."""
+Message: TypeAlias = Request | Notification | Response | ErrorResponse | Undecodable
 
 
-class _Envelope(msgspec.Struct):
-    id: Id | msgspec.UnsetType = msgspec.UNSET
-    method: str | msgspec.UnsetType = msgspec.UNSET
-    params: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+class _Envelope(msgspec.Struct, gc=False):
+    id: RequestId | UnsetType = UNSET
+    method: str | UnsetType = UNSET
+    params: Raw | UnsetType = UNSET
+    result: Raw | UnsetType = UNSET
+    error: RpcError | UnsetType = UNSET
     trace: Trace | None = None
-    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    error: Problem | msgspec.UnsetType = msgspec.UNSET
 
 
-_DECODER: Final = msgspec.json.Decoder(_Envelope)
-_ENCODER: Final = msgspec.json.Encoder()
+class _OddEnvelope(msgspec.Struct, gc=False):
+    """One of whose members has a type that it should not have."""
+
+    id: Raw = Raw(b"")
+    method: Raw = Raw(b"")
+    params: Raw | UnsetType = UNSET
+    result: Raw | UnsetType = UNSET
+    error: Raw = Raw(b"")
+    trace: Raw = Raw(b"null")
 
 
-def decode(message: bytes | str) -> Incoming:
-    """What a message is; it never fails. Members that are not known are passed over."""
+_decode_envelope: Final = msgspec.json.Decoder(_Envelope).decode
+_decode_odd_envelope: Final = msgspec.json.Decoder(_OddEnvelope).decode
+# Each can also say that there is nothing.
+_id_decoder: Final[msgspec.json.Decoder[RequestId | UnsetType]] = msgspec.json.Decoder(RequestId)
+_method_decoder: Final[msgspec.json.Decoder[str | UnsetType]] = msgspec.json.Decoder(str)
+_error_decoder: Final[msgspec.json.Decoder[RpcError | UnsetType]] = msgspec.json.Decoder(RpcError)
+_trace_decoder: Final[msgspec.json.Decoder[Trace | UnsetType | None]] = msgspec.json.Decoder(Trace | None)
+
+
+def decode(message: bytes | str) -> Message:
+    """Read one line or frame; anything gives a value, never an exception."""
     try:
-        read = _DECODER.decode(message)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as exc:
-        return Undecodable(reason=str(exc) or type(exc).__name__)
-    params = None if isinstance(read.params, msgspec.UnsetType) else read.params
-    if not isinstance(read.method, msgspec.UnsetType):
-        if isinstance(read.id, msgspec.UnsetType):
-            return Notification(method=read.method, params=params)
-        return Request(id=read.id, method=read.method, params=params, trace=read.trace)
-    if isinstance(read.id, msgspec.UnsetType):
-        return Undecodable(reason="it has neither a method nor an id")
-    if not isinstance(read.error, msgspec.UnsetType):
-        return Refusal(id=read.id, error=read.error)
-    if not isinstance(read.result, msgspec.UnsetType):
-        return Answer(id=read.id, result=read.result)
-    return Undecodable(reason="it has an id, but neither a method nor a result nor an error")
+        if isinstance(message, bytes) and not message.isascii():
+            # What is not looked into is not checked otherwise.
+            message.decode()
+        try:
+            envelope = _decode_envelope(message)
+        except msgspec.ValidationError:
+            envelope = _of_odd(_decode_odd_envelope(message))
+    except msgspec.ValidationError:
+        return Undecodable("not a JSON object")
+    except msgspec.DecodeError:
+        return Undecodable("not JSON")
+    except UnicodeError:
+        return Undecodable("not UTF-8")
+    except RecursionError:
+        return Undecodable("nested too deeply")
+    return _told_apart(envelope)
 
 
-class _Result(msgspec.Struct):
-    id: Id
+def _told_apart(envelope: _Envelope) -> Message:
+    """The first kind of message that it can be, in the order in which the reference tries them."""
+    number, method = envelope.id, envelope.method
+    if method is not UNSET:
+        if number is UNSET:
+            return Notification(method, envelope.params)
+        return Request(number, method, envelope.params, envelope.trace)
+    if number is UNSET:
+        return Undecodable("neither a method nor an id")
+    if envelope.result is not UNSET:
+        return Response(number, envelope.result)
+    if envelope.error is not UNSET:
+        return ErrorResponse(number, envelope.error)
+    return Undecodable("neither a method nor a result nor an error")
+
+
+def _of_odd(odd: _OddEnvelope) -> _Envelope:
+    """What is left without the members of the wrong type; a request with such a trace is none that can be answered."""
+    envelope = _Envelope(
+        _read(_id_decoder, odd.id),
+        _read(_method_decoder, odd.method),
+        odd.params,
+        odd.result,
+        _read(_error_decoder, odd.error),
+    )
+    trace = _read(_trace_decoder, odd.trace)
+    if trace is not UNSET:
+        envelope.trace = trace
+    elif envelope.method is not UNSET:
+        envelope.id = UNSET
+    return envelope
+
+
+_Member = TypeVar("_Member")
+
+
+def _read(decoder: msgspec.json.Decoder[_Member | UnsetType], member: Raw) -> _Member | UnsetType:
+    try:
+        return decoder.decode(member)
+    except msgspec.DecodeError:
+        return UNSET
+
+
+class _Result(msgspec.Struct, gc=False):
+    id: RequestId
     result: object
 
 
-class _Error(msgspec.Struct):
-    error: Problem
-    id: Id
+class _Error(msgspec.Struct, gc=False):
+    error: RpcError
+    id: RequestId
 
 
-class _Told(msgspec.Struct, omit_defaults=True):
+class _Notification(msgspec.Struct, gc=False):
     method: str
-    params: object = None
-    emitted_at_ms: int | None = msgspec.field(name="emittedAtMs", default=None)
+    params: object
+    emitted_at_ms: int | UnsetType = msgspec.field(name="emittedAtMs", default=UNSET)
 
 
-class _Asked(msgspec.Struct):
-    id: Id
+class _Request(msgspec.Struct, gc=False):
     method: str
+    id: RequestId
     params: object
 
 
-def encode_result(id_: Id, result: object) -> bytes:
-    """The answer to a request."""
-    return _encode(_Result(id_, result))
+_encoder: Final = msgspec.json.Encoder()
 
 
-def encode_error(id_: Id, problem: Problem) -> bytes:
-    """The refusal of a request."""
-    return _encode(_Error(problem, id_))
+def encode_result(request_id: RequestId, result: msgspec.Struct | Raw) -> bytes:
+    """Answer a request."""
+    return _line(_Result(request_id, result))
 
 
-def encode_notification(method: str, params: object, *, emitted_at_ms: int | None = None) -> bytes:
-    """A notification, with the time in milliseconds since the epoch where somebody wants to know."""
-    return _encode(_Told(method, params, emitted_at_ms))
+def encode_error(request_id: RequestId, error: RpcError) -> bytes:
+    """Refuse a request."""
+    return _line(_Error(error, request_id))
 
 
-def encode_request(id_: Id, method: str, params: object) -> bytes:
-    """A request to a client."""
-    return _encode(_Asked(id_, method, params))
+def encode_notification(method: str, params: msgspec.Struct | Raw, *, emitted_at_ms: int | None = None) -> bytes:
+    """Tell something, and when it happened (Unix milliseconds) where that is known."""
+    return _line(_Notification(method, params, UNSET if emitted_at_ms is None else emitted_at_ms))
 
 
-def _encode(message: object) -> bytes:
+def encode_request(request_id: RequestId, method: str, params: msgspec.Struct | Raw) -> bytes:
+    """Ask something."""
+    return _line(_Request(method, request_id, params))
+
+
+def overloaded(request_id: RequestId) -> bytes:
+    """Refuse a request because too many are waiting."""
+    return encode_error(request_id, RpcError(OVERLOADED, "Server overloaded; retry later."))
+
+
+def _line(envelope: msgspec.Struct) -> bytes:
     try:
-        return _ENCODER.encode(message)
+        line = _encoder.encode(envelope)
     except UnicodeEncodeError:
-        # Half a character, as a broken name on the disk has it. What is left to be opened came as JSON.
-        plain = msgspec.to_builtins(message, enc_hook=msgspec.json.decode)
-        return _ENCODER.encode(unicode.encodable(plain))
+        line = _encoder.encode(encodable(envelope))
+    # Only JSON that others wrote can have line ends; inside strings they are escaped.
+    return msgspec.json.format(line, indent=-1) if b"\n" in line else line

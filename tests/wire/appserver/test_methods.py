@@ -1,134 +1,208 @@
 from __future__ import annotations
 
+import re
+from typing import Any, Final
+
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from msgspec import UNSET, Raw
 
-from backchannel.wire import appserver
-from backchannel.wire.appserver import MAX_INPUT_CHARACTERS, METHODS, experimental_use, read_params, unknown_method
-from backchannel.wire.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, Problem
-from tests.wire.appserver.forms import example
+from backchannel.wire.appserver import (
+    CLIENT_NOTIFICATIONS,
+    METHODS,
+    NOTIFICATIONS,
+    SERVER_REQUESTS,
+    ApiKeyLogin,
+    CommandExecutionRequestApprovalParams,
+    CommandExecutionRequestApprovalResponse,
+    DecisionDetail,
+    FileChangeRequestApprovalParams,
+    LogoutAccountParams,
+    ThreadLoadedListParams,
+    ThreadRealtimeListVoicesParams,
+    decode_answer,
+    decode_params,
+    requires_experimental_api,
+    without_experimental_fields,
+)
+from backchannel.wire.jsonrpc import RpcError
 
-START = "thread/realtime/start"
-TURN = "turn/start"
+NOT_JSON: Final = "Invalid request: it is not JSON"
 
 
-def _read(name: str, params: str | None) -> msgspec.Struct | Problem:
-    return read_params(name, None if params is None else msgspec.Raw(params.encode()))
+def params_of(method: str, params: dict[str, object]) -> msgspec.Struct:
+    found = decode_params(method, Raw(msgspec.json.encode(params)))
+    assert isinstance(found, msgspec.Struct)
+    assert not isinstance(found, RpcError), found.message
+    return found
 
 
-@pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("full", [True, False])
-def test_the_parameters_of_every_method_are_read(name: str, *, full: bool) -> None:
-    value = example(METHODS[name].params, full=full)
-    assert read_params(name, msgspec.Raw(msgspec.json.encode(value))) == value
+# ---- dispatch ----
 
 
-@pytest.mark.parametrize("name", METHODS)
-@given(params=st.binary(max_size=30))
-def test_whatever_the_parameters_are_there_is_an_answer(name: str, params: bytes) -> None:
-    assert isinstance(read_params(name, msgspec.Raw(params)), msgspec.Struct)
+def test_an_unknown_method_is_answered_with_the_known_ones() -> None:
+    error = decode_params("nope", Raw(b"{}"))
+
+    assert isinstance(error, RpcError)
+    assert error.code == -32600
+    assert error.message.startswith(
+        "Invalid request: unknown variant `nope`, expected one of `initialize`, `thread/start`, `thread/resume`, "
+    )
+    assert re.findall("`([^`]*)`", error.message) == ["nope", *METHODS]
+
+
+@pytest.mark.parametrize("params", [UNSET, Raw(b"null"), Raw(b"{}")])
+def test_logging_out_needs_no_parameters(params: Raw) -> None:
+    assert decode_params("account/logout", params) == LogoutAccountParams()
+
+
+@pytest.mark.parametrize("method", sorted(METHODS.keys() - {"account/logout"}))
+@pytest.mark.parametrize("params", [UNSET, Raw(b"null")])
+def test_all_others_need_them(method: str, params: Raw) -> None:
+    error = decode_params(method, params)
+
+    assert error == RpcError(-32600, "Invalid request: missing field `params`")
 
 
 @pytest.mark.parametrize(
-    ("name", "params", "message"),
+    ("method", "params", "read"),
     [
-        (START, '{"threadId": "t"}', "missing field `outputModality`"),
-        (START, "{}", "missing field `threadId`"),
-        (START, '{"threadId": "t", "outputModality": "video"}', "unknown variant `video`, expected `text` or `audio`"),
-        (
-            START,
-            '{"threadId": "t", "outputModality": "audio", "version": "v9"}',
-            "unknown variant `v9`, expected one of `v1`, `v2`, `v3`",
-        ),
-        (
-            START,
-            '{"threadId": "t", "outputModality": "audio", "transport": {"type": "carrier"}}',
-            "unknown variant `carrier`, expected one of `websocket`, `webrtc`, `existingCall`",
-        ),
-        (START, '{"threadId": "t", "outputModality": "audio", "prompt": 7}', "invalid type: int, expected str | null"),
-        (
-            START,
-            '{"threadId": "t", "outputModality": "audio", "initialItems": [{"role": "nobody", "text": ""}]}',
-            "unknown variant `nobody`, expected one of `user`, `assistant`, `developer`",
-        ),
-        (TURN, '{"threadId": "t", "input": [{"type": "smell"}]}', "unknown variant `smell`, expected one of"),
-        ("account/login/start", '{"type": "chatgpt", "apiKey": ""}', "unknown variant `chatgpt`, expected `apiKey`"),
-        ("thread/realtime/listVoices", None, "missing field `params`"),
-        ("thread/list", "[1]", "invalid type: array, expected object"),
-        ("thread/list", '{"limit": -1}', "expected `int` >= 0"),
+        ("thread/loaded/list", {"unknown": 1}, ThreadLoadedListParams()),
+        ("thread/realtime/listVoices", {}, ThreadRealtimeListVoicesParams()),
+        ("account/login/start", {"type": "apiKey", "apiKey": "sk-test"}, ApiKeyLogin(api_key="sk-test")),
     ],
 )
-def test_what_is_wrong_is_said_in_the_words_of_the_reference(name: str, params: str | None, message: str) -> None:
-    problem = _read(name, params)
-    assert isinstance(problem, Problem)
-    assert problem.code == INVALID_REQUEST
-    assert problem.message.startswith(f"Invalid request: {message}")
+def test_parameters_are_read_into_the_struct_of_the_method(
+    method: str, params: dict[str, object], read: msgspec.Struct
+) -> None:
+    assert params_of(method, params) == read
 
 
-def test_sound_with_too_many_channels_is_refused() -> None:
-    audio = '{"data": "AAA=", "sampleRate": 24000, "numChannels": 70000}'
-    problem = _read("thread/realtime/appendAudio", f'{{"threadId": "t", "audio": {audio}}}')
-    assert isinstance(problem, Problem)
+def test_wrong_parameters_of_a_method_that_needs_none_are_refused_all_the_same() -> None:
+    error = decode_params("account/logout", Raw(b"[]"))
+
+    assert isinstance(error, RpcError)
+    assert error.message == "Invalid request: invalid type: sequence, expected struct LogoutAccountParams"
 
 
-@pytest.mark.parametrize("params", [None, "null", "{}"])
-def test_where_nothing_is_needed_nothing_need_be_given(params: str | None) -> None:
-    assert _read("thread/list", params) == appserver.ThreadListParams()
+# ---- what is experimental ----
 
 
-@pytest.mark.parametrize("params", ['{"threadId": "\ud800"}', '{"threadId"', '{"a":' * 5000])
-def test_what_is_no_json_is_refused(params: str) -> None:
-    problem = read_params("thread/read", msgspec.Raw(params.encode("utf-8", "surrogatepass")))
-    assert isinstance(problem, Problem)
-    assert problem.message.startswith("Invalid request: ")
+@pytest.mark.parametrize(
+    ("method", "params", "used"),
+    [
+        ("thread/realtime/listVoices", {}, "thread/realtime/listVoices"),
+        (
+            "thread/realtime/playback",
+            {"threadId": "t", "itemId": "i", "playedMs": 20},
+            "thread/realtime/playback",
+        ),
+        ("thread/start", {}, None),
+        ("thread/start", {"ephemeral": True, "approvalPolicy": "never"}, None),
+        ("thread/start", {"mockExperimentalField": "x"}, "thread/start.mockExperimentalField"),
+        ("thread/start", {"mockExperimentalField": None}, None),
+        ("thread/start", {"dynamicTools": []}, "thread/start.dynamicTools"),
+        ("thread/start", {"historyMode": "legacy", "dynamicTools": []}, "thread/start.historyMode"),
+        ("thread/start", {"experimentalRawEvents": True}, "thread/start.experimentalRawEvents"),
+        ("thread/start", {"experimentalRawEvents": False}, None),
+        (
+            "thread/start",
+            {"approvalPolicy": {"granular": {"sandbox_approval": True, "rules": True, "mcp_elicitations": True}}},
+            "askForApproval.granular",
+        ),
+        ("turn/start", {"threadId": "t", "input": [], "responsesapiClientMetadata": {}},
+         "turn/start.responsesapiClientMetadata"),
+        ("turn/start", {"threadId": "t", "input": [], "clientMetadata": {}}, "turn/start.responsesapiClientMetadata"),
+        ("turn/start", {"threadId": "t", "input": [], "collaborationMode": {}}, "turn/start.collaborationMode"),
+        ("turn/start", {"threadId": "t", "input": [], "collaborationMode": None}, None),
+        ("turn/start", {"threadId": "t", "input": [], "turnTrigger": "x"}, None),
+        ("thread/resume", {"threadId": "t", "history": []}, "thread/resume.history"),
+        ("thread/resume", {"threadId": "t", "excludeTurns": True}, None),
+        ("thread/fork", {"threadId": "t", "attachToSource": True}, "thread/fork.attachToSource"),
+    ],
+)  # fmt: skip
+def test_what_is_experimental_needs_the_capability(method: str, params: dict[str, object], used: str | None) -> None:
+    error = requires_experimental_api(method, params_of(method, params))
+
+    assert error == (used and RpcError(-32600, f"{used} requires experimentalApi capability"))
 
 
-@pytest.mark.parametrize("name", ["turn/start", "turn/steer"])
-def test_too_much_text_is_refused_with_the_numbers(name: str) -> None:
-    def params(n: int) -> msgspec.Raw:
-        parts = [{"type": "text", "text": "a" * n}, {"type": "localImage", "path": "/x"}, {"type": "text", "text": "b"}]
-        return msgspec.Raw(msgspec.json.encode({"threadId": "t", "input": parts, "expectedTurnId": "u"}))
-
-    assert not isinstance(read_params(name, params(MAX_INPUT_CHARACTERS - 1)), Problem)
-    problem = read_params(name, params(MAX_INPUT_CHARACTERS))
-    assert isinstance(problem, Problem)
-    assert (problem.code, problem.message) == (
-        INVALID_PARAMS,
-        "Input exceeds the maximum length of 1048576 characters.",
+def test_what_is_experimental_is_left_out_for_clients_without_the_capability() -> None:
+    asked = CommandExecutionRequestApprovalParams(
+        thread_id="t",
+        turn_id="turn",
+        item_id="item",
+        started_at_ms=7,
+        command="make",
+        available_decisions=("accept", "decline"),
+        additional_permissions=Raw(b"{}"),
     )
-    assert isinstance(problem.data, msgspec.Raw)
-    assert msgspec.json.decode(problem.data) == {
-        "input_error_code": "input_too_large",
-        "max_chars": 1048576,
-        "actual_chars": 1048577,
-    }
+    kept = without_experimental_fields("item/commandExecution/requestApproval", asked)
+
+    assert kept == msgspec.structs.replace(asked, available_decisions=UNSET, additional_permissions=UNSET)
+    change = FileChangeRequestApprovalParams(thread_id="t", turn_id="turn", item_id="item", started_at_ms=7)
+    assert without_experimental_fields("item/fileChange/requestApproval", change) == change
 
 
-def test_a_method_that_there_is_not_is_named_with_those_that_there_are() -> None:
-    problem = unknown_method("nope")
-    assert problem.code == INVALID_REQUEST
-    assert problem.message.startswith("Invalid request: unknown variant `nope`, expected one of `initialize`, ")
+@pytest.mark.parametrize("method", [method for method in METHODS.values() if method.experimental_fields])
+def test_experimental_fields_exist(method: Any) -> None:  # a row of the table
+    assert set(method.experimental_fields) <= set(method.params.__struct_encode_fields__)
 
 
-def test_experimental_methods_and_fields_are_refused() -> None:
-    def use(name: str, params: bytes | None = None) -> str | None:
-        problem = experimental_use(name, None if params is None else msgspec.Raw(params))
-        return None if problem is None else problem.message
+# ---- answers ----
 
-    assert use(START) == "thread/realtime/start requires experimentalApi capability"
-    assert use("thread/start") is None
-    assert use("thread/start", b'{"cwd": "/a"}') is None
-    assert use("thread/start", b'{"mockExperimentalField": null, "experimentalRawEvents": false}') is None
-    assert use("thread/start", b"[") is None
-    assert use("turn/start", b'{"mockExperimentalField": "x"}') is None
-    assert use("thread/start", b'{"mockExperimentalField": "x"}') == (
-        "thread/start.mockExperimentalField requires experimentalApi capability"
+
+def test_an_answer_is_read_into_the_struct_of_the_request() -> None:
+    method = "item/commandExecution/requestApproval"
+
+    assert decode_answer(method, Raw(b'{"decision":"accept"}')) == CommandExecutionRequestApprovalResponse(
+        decision="accept"
     )
+    answer = decode_answer(
+        method, Raw(b'{"decision":{"acceptWithExecpolicyAmendment":{"execpolicy_amendment":["make"]}}}')
+    )
+    assert isinstance(answer, CommandExecutionRequestApprovalResponse)
+    assert isinstance(answer.decision, DecisionDetail)
 
 
-def test_only_our_own_notifications_are_ours() -> None:
-    ours = {name for name, each in appserver.NOTIFICATIONS.items() if each.is_ours}
-    assert ours == {f"thread/realtime/{name}" for name in ("warning", "reconnecting", "reconnected")}
-    assert {name for name, each in METHODS.items() if each.is_ours} == {"thread/realtime/playback"}
+def test_broken_bytes_are_refused_too() -> None:
+    broken = Raw(b'{"decision":"\xff","threadId":"\xff"}')
+
+    assert decode_answer("item/fileChange/requestApproval", broken) == RpcError(-32600, NOT_JSON)
+    assert decode_params("thread/archive", broken) == RpcError(-32600, NOT_JSON)
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "problem"),
+    [
+        ("item/fileChange/requestApproval", b"{}", "missing field `decision`"),
+        (
+            "item/fileChange/requestApproval",
+            b'{"decision":"yes"}',
+            "unknown variant `yes`, expected one of `accept`, `acceptForSession`, `decline`, `cancel`",
+        ),
+        (
+            "item/commandExecution/requestApproval",
+            b'{"decision":{}}',
+            "expected exactly one of acceptWithExecpolicyAmendment, applyNetworkPolicyAmendment, got 0",
+        ),
+        (
+            "item/commandExecution/requestApproval",
+            b'{"decision":{"applyNetworkPolicyAmendment":{"network_policy_amendment":{"host":"h","action":"x"}}}}',
+            "unknown variant `x`, expected `allow` or `deny`",
+        ),
+    ],
+)
+def test_what_is_wrong_with_an_answer_is_said(method: str, answer: bytes, problem: str) -> None:
+    assert decode_answer(method, Raw(answer)) == RpcError(-32600, f"Invalid request: {problem}")
+
+
+# ---- the table ----
+
+
+def test_every_row_has_a_name_of_its_own() -> None:
+    names = [*METHODS, *SERVER_REQUESTS, *CLIENT_NOTIFICATIONS, *NOTIFICATIONS]
+
+    assert len(names) == len(set(names))
+    for table in (METHODS, SERVER_REQUESTS, CLIENT_NOTIFICATIONS, NOTIFICATIONS):
+        assert [row.name for row in table.values()] == list(table)

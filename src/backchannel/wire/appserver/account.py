@@ -1,135 +1,167 @@
-"""The account, the models and the features. Source: app-server.md 2.2 and 2.4."""
+"""Who pays: logging in, out, and asking whether somebody is.
+
+A login by key is what this server can do; the other ways of the reference are understood, so that they can be refused
+by name.
+
+Source: app-server.md 1.3, 10; the reference's own schema.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal, TypeAlias
 
-import msgspec
+from msgspec import Raw, field
+
+from backchannel.wire.appserver.shapes import Discreet, Params, Shape, null
 
 __all__ = [
     "Account",
-    "AccountReadParams",
-    "AccountReadResult",
-    "AccountUpdated",
-    "Feature",
-    "FeatureListParams",
-    "FeatureListResult",
-    "LoginCompleted",
-    "LoginParams",
-    "LoginResult",
-    "Model",
-    "ModelListParams",
-    "ModelListResult",
+    "AccountLoginCompletedNotification",
+    "AccountUpdatedNotification",
+    "AmazonBedrockAccount",
+    "ApiKeyAccount",
+    "ApiKeyLoggedIn",
+    "ApiKeyLogin",
+    "AuthMode",
+    "BedrockAccessKeysLogin",
+    "BedrockLogin",
+    "ChatgptAccount",
+    "ChatgptAuthTokensLogin",
+    "ChatgptDeviceCodeLogin",
+    "ChatgptLogin",
+    "GcpAccount",
+    "GetAccountParams",
+    "GetAccountResponse",
+    "LoginAccountParams",
+    "LoginAccountResponse",
+    "LogoutAccountParams",
+    "PlanType",
 ]
 
-_U32 = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
+AuthMode: TypeAlias = Literal[
+    "apikey",
+    "chatgpt",
+    "chatgptAuthTokens",
+    "headers",
+    "agentIdentity",
+    "personalAccessToken",
+    "bedrockApiKey",
+    "bedrockAccessKeys",
+]
+PlanType: TypeAlias = str
 
 
-class LoginParams(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class ApiKeyLogin(Discreet, Params, frozen=True, kw_only=True, tag_field="type", tag="apiKey"):
     """Log in with a key."""
 
-    type: Literal["apiKey"]
     api_key: str
 
-    def __repr__(self) -> str:
-        """Without the key."""
-        return "LoginParams(...)"
+
+class ChatgptLogin(Params, frozen=True, kw_only=True, tag_field="type", tag="chatgpt"):
+    """Log in through a browser. Not supported by this server."""
+
+    codex_streamlined_login: bool = False
+    use_hosted_login_success_page: bool = False
+    app_brand: Literal["codex", "chatgpt"] | None = None
 
 
-class LoginResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How one is logged in."""
-
-    type: Literal["apiKey"] = "apiKey"
+class ChatgptDeviceCodeLogin(Params, frozen=True, kw_only=True, tag_field="type", tag="chatgptDeviceCode"):
+    """Log in on another device. Not supported by this server."""
 
 
-class LoginCompleted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What became of a login."""
+class ChatgptAuthTokensLogin(Discreet, Params, frozen=True, kw_only=True, tag_field="type", tag="chatgptAuthTokens"):
+    """Log in with tokens that the client has. Not supported by this server."""
 
-    success: bool
-    login_id: str | None = None
-    error: str | None = None
-    onboarding_entrypoint: None = None
-
-
-class AccountUpdated(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Who is logged in has changed."""
-
-    auth_mode: Literal["apikey"] | None = None
-    plan_type: None = None
+    access_token: str
+    chatgpt_account_id: str
+    chatgpt_plan_type: str | None = None
 
 
-class AccountReadParams(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Who is logged in."""
+class BedrockLogin(Discreet, Params, frozen=True, kw_only=True, tag_field="type", tag="amazonBedrock"):
+    """Log in with a key of another cloud. Not supported by this server."""
+
+    api_key: str
+    region: str
+
+
+class BedrockAccessKeysLogin(
+    Discreet, Params, frozen=True, kw_only=True, tag_field="type", tag="amazonBedrockAccessKeys"
+):
+    """Log in with a pair of keys of another cloud. Not supported by this server."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str | None = None
+    region: str
+
+
+LoginAccountParams: TypeAlias = (
+    ApiKeyLogin | ChatgptLogin | ChatgptDeviceCodeLogin | ChatgptAuthTokensLogin | BedrockLogin | BedrockAccessKeysLogin
+)
+
+
+class ApiKeyLoggedIn(Shape, frozen=True, kw_only=True, tag_field="type", tag="apiKey"):
+    """The key was kept; the rest is told by `account/login/completed`."""
+
+
+LoginAccountResponse: TypeAlias = ApiKeyLoggedIn
+
+
+class LogoutAccountParams(Params, frozen=True, kw_only=True):
+    """Forget the login. The parameters may be left out."""
+
+
+class GetAccountParams(Params, frozen=True, kw_only=True):
+    """Ask who is logged in."""
 
     refresh_token: bool = False
 
 
-class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """How one is logged in."""
-
-    type: Literal["apiKey"] = "apiKey"
+class ApiKeyAccount(Shape, frozen=True, kw_only=True, tag_field="type", tag="apiKey"):
+    """Logged in with a key."""
 
 
-class AccountReadResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Who is logged in; null for nobody."""
+class ChatgptAccount(Shape, frozen=True, kw_only=True, tag_field="type", tag="chatgpt"):
+    """Logged in as a person."""
 
-    account: Account | None
-    requires_openai_auth: bool
+    email: str | None = None
+    plan_type: PlanType
+    workspace_name: str | None = None
+
+
+class AmazonBedrockAccount(Shape, frozen=True, kw_only=True, tag_field="type", tag="amazonBedrock"):
+    """Logged in to another cloud."""
+
+    uses_codex_managed_credentials: bool = False
+
+
+class GcpAccount(Shape, frozen=True, kw_only=True, tag_field="type", tag="gcp"):
+    """Logged in to another cloud."""
+
+
+Account: TypeAlias = ApiKeyAccount | ChatgptAccount | AmazonBedrockAccount | GcpAccount
+
+
+class GetAccountResponse(Shape, frozen=True, kw_only=True):
+    """Who is logged in, and whether anybody has to be."""
+
+    account: Account | None = None
     user_id: str | None = None
-    workspace_routing: None = None
+    requires_openai_auth: bool
+    workspace_routing: Raw = field(default_factory=null)
 
 
-class ModelListParams(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Which models there are."""
+class AccountLoginCompletedNotification(Shape, frozen=True, kw_only=True):
+    """A login has succeeded or failed."""
 
-    cursor: str | None = None
-    limit: _U32 | None = None
-    include_hidden: bool | None = None
-
-
-class Model(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A model of the agent."""
-
-    id: str
-    model: str
-    display_name: str
-    description: str
-    is_default: bool
-    hidden: bool = False
-    supported_reasoning_efforts: tuple[str, ...] = ()
-    default_reasoning_effort: str = "medium"
-    input_modalities: tuple[str, ...] = ("text",)
+    login_id: str | None = None
+    success: bool
+    error: str | None = None
+    onboarding_entrypoint: Literal["life_sciences"] | None = None
 
 
-class ModelListResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A page of them."""
+class AccountUpdatedNotification(Shape, frozen=True, kw_only=True):
+    """How one is logged in has changed."""
 
-    data: tuple[Model, ...]
-    next_cursor: str | None = None
-
-
-class FeatureListParams(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Which features there are."""
-
-    cursor: str | None = None
-    limit: _U32 | None = None
-    thread_id: str | None = None
-
-
-class Feature(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Something that can be on or off."""
-
-    name: str
-    stage: Literal["beta", "underDevelopment", "stable", "deprecated", "removed"]
-    enabled: bool
-    default_enabled: bool
-    display_name: str | None = None
-    description: str | None = None
-    announcement: str | None = None
-
-
-class FeatureListResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A page of them."""
-
-    data: tuple[Feature, ...]
-    next_cursor: str | None = None
+    auth_mode: AuthMode | None = None
+    plan_type: PlanType | None = None

@@ -1,51 +1,126 @@
-"""What the server asks a client: whether the agent may do something. Source: app-server.md 1.6, the public schema."""
+"""What the server asks the client: whether the agent may do something.
+
+Source: the reference's own schema.
+"""
 
 from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
 import msgspec
+from msgspec import UNSET, Raw, UnsetType
 
-__all__ = ["ApprovalAnswer", "CommandApprovalParams", "Decision", "FileChangeApprovalParams", "RequestResolved"]
+from backchannel.wire.appserver.items import CommandAction
+from backchannel.wire.appserver.shapes import Int64, Shape, Variant
+from backchannel.wire.jsonrpc import RequestId
 
-Decision: TypeAlias = Literal["accept", "acceptForSession", "decline", "cancel"]
+__all__ = [
+    "AcceptWithExecpolicyAmendment",
+    "ApplyNetworkPolicyAmendment",
+    "CommandExecutionApprovalDecision",
+    "CommandExecutionApprovalKind",
+    "CommandExecutionRequestApprovalParams",
+    "CommandExecutionRequestApprovalResponse",
+    "DecisionDetail",
+    "FileChangeApprovalDecision",
+    "FileChangeRequestApprovalParams",
+    "FileChangeRequestApprovalResponse",
+    "NetworkApprovalContext",
+    "NetworkPolicyAmendment",
+    "ServerRequestResolvedNotification",
+]
+
+CommandExecutionApprovalKind: TypeAlias = Literal["command", "humanCommand", "writeStdin"]
+FileChangeApprovalDecision: TypeAlias = Literal["accept", "acceptForSession", "decline", "cancel"]
 
 
-class CommandApprovalParams(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Whether a command may be run."""
+class NetworkApprovalContext(Shape, frozen=True, kw_only=True):
+    """Where a command wants to connect to."""
 
+    host: str
+    protocol: Literal["http", "https", "socks5Tcp", "socks5Udp"]
+
+
+class NetworkPolicyAmendment(Shape, frozen=True, kw_only=True):
+    """A rule about a host."""
+
+    host: str
+    action: Literal["allow", "deny"]
+
+
+class AcceptWithExecpolicyAmendment(msgspec.Struct, frozen=True, kw_only=True):
+    """Commands that begin like this need no asking any more."""
+
+    execpolicy_amendment: tuple[str, ...]
+
+
+class ApplyNetworkPolicyAmendment(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule about a host is kept."""
+
+    network_policy_amendment: NetworkPolicyAmendment
+
+
+class DecisionDetail(Variant, frozen=True, kw_only=True):
+    """A decision that has more to say than its name."""
+
+    accept_with_execpolicy_amendment: AcceptWithExecpolicyAmendment | UnsetType = UNSET
+    apply_network_policy_amendment: ApplyNetworkPolicyAmendment | UnsetType = UNSET
+
+
+CommandExecutionApprovalDecision: TypeAlias = (
+    Literal["accept", "acceptForSession", "decline", "cancel"] | DecisionDetail
+)
+
+
+class CommandExecutionRequestApprovalParams(Shape, frozen=True, kw_only=True):
+    """May the agent run this command?"""
+
+    kind: CommandExecutionApprovalKind = "command"
     thread_id: str
     turn_id: str
     item_id: str
-    started_at_ms: int
-    approval_id: str | None = None
-    reason: str | None = None
-    command: str | None = None
-    cwd: str | None = None
-    kind: str = "command"
+    started_at_ms: Int64
+    approval_id: str | UnsetType | None = UNSET
+    """Which of several requests for one item this is."""
     environment_id: str | None = None
-    available_decisions: tuple[Decision, ...] = ("accept", "decline", "cancel")
+    reason: str | UnsetType | None = UNSET
+    network_approval_context: NetworkApprovalContext | UnsetType | None = UNSET
+    command: str | UnsetType | None = UNSET
+    cwd: str | UnsetType | None = UNSET
+    command_actions: tuple[CommandAction, ...] | UnsetType | None = UNSET
+    additional_permissions: Raw | UnsetType = UNSET
+    proposed_execpolicy_amendment: tuple[str, ...] | UnsetType | None = UNSET
+    proposed_network_policy_amendments: tuple[NetworkPolicyAmendment, ...] | UnsetType | None = UNSET
+    available_decisions: tuple[CommandExecutionApprovalDecision, ...] | UnsetType | None = UNSET
+    """The answers that are taken, in the order in which they are to be offered."""
 
 
-class FileChangeApprovalParams(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Whether files may be changed."""
+class CommandExecutionRequestApprovalResponse(Shape, frozen=True, kw_only=True):
+    """What the user says to a command."""
+
+    decision: CommandExecutionApprovalDecision
+
+
+class FileChangeRequestApprovalParams(Shape, frozen=True, kw_only=True):
+    """May the agent change these files?"""
 
     thread_id: str
     turn_id: str
     item_id: str
-    started_at_ms: int
-    reason: str | None = None
-    grant_root: str | None = None
+    started_at_ms: Int64
+    reason: str | UnsetType | None = UNSET
+    grant_root: str | UnsetType | None = UNSET
+    """The folder that the agent may write to for the rest of the session, if it is accepted."""
 
 
-class ApprovalAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user decided. Whatever is no plain yes declines."""
+class FileChangeRequestApprovalResponse(Shape, frozen=True, kw_only=True):
+    """What the user says to a change."""
 
-    decision: Decision | dict[str, object]
+    decision: FileChangeApprovalDecision
 
 
-class RequestResolved(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A request of the server needs no answer any more."""
+class ServerRequestResolvedNotification(Shape, frozen=True, kw_only=True):
+    """A request needs no answer any more: there is one, or the turn is over."""
 
     thread_id: str
-    request_id: int | str
+    request_id: RequestId

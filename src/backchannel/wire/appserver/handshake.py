@@ -1,43 +1,55 @@
-"""How a client introduces itself. Source: app-server.md 1.2."""
+"""The first request of every connection: who the client is, and what it understands.
+
+Source: app-server.md 1.2; the reference's own schema.
+"""
 
 from __future__ import annotations
 
-import msgspec
+from msgspec import Raw
 
-__all__ = ["Capabilities", "ClientInfo", "InitializeParams", "InitializeResult"]
+from backchannel.wire.appserver.shapes import Params, Shape
+
+__all__ = ["ClientInfo", "InitializeCapabilities", "InitializeParams", "InitializeResponse"]
 
 
-class ClientInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class ClientInfo(Params, frozen=True, kw_only=True):
     """Who the client is."""
 
     name: str
-    version: str
     title: str | None = None
+    version: str
 
 
-class Capabilities(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What the client can take."""
+class InitializeCapabilities(Params, frozen=True, kw_only=True):
+    """What the client understands."""
 
     experimental_api: bool = False
-    """Whether it may use experimental methods and fields."""
+    """Whether it may use what is experimental."""
     opt_out_notification_methods: tuple[str, ...] | None = None
-    """Notifications that it does not want."""
+    """Notifications that it does not want, by their exact names."""
     backchannel: bool = False
-    """Whether it knows our own notifications."""
+    """Whether it wants the notifications that only this server has."""
+    request_attestation: bool = False
+    explicit_gateway_oauth: bool = False
+    required_human_approval: bool = False
+    mcp_server_openai_form_elicitation: bool = False
+    extensions: dict[str, Raw] | None = None
 
 
-class InitializeParams(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The first request."""
+class InitializeParams(Params, frozen=True, kw_only=True):
+    """Begin. Nothing else is answered before."""
 
     client_info: ClientInfo
-    capabilities: Capabilities | None = None
+    capabilities: InitializeCapabilities | None = None
 
 
-class InitializeResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class InitializeResponse(Shape, frozen=True, kw_only=True):
     """Who the server is."""
 
     user_agent: str
     codex_home: str
-    """The folder of its state."""
+    """Where the server keeps its state. The name is the protocol's."""
     platform_family: str
+    """`unix` or `windows`."""
     platform_os: str
+    """`linux`, `macos` or `windows`."""

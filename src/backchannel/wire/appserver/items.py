@@ -1,85 +1,136 @@
-"""What a turn consists of, and what a user can put into one. Source: app-server.md 1.6."""
+"""What turns are made of: what the user puts in, and what comes of it.
+
+Of the reference's kinds of items only those are here that an agent of ours can make.
+
+Source: app-server.md 1.6; the reference's own schema.
+"""
 
 from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-import msgspec
+from msgspec import UNSET, Raw, UnsetType, field
+
+from backchannel.wire.appserver.shapes import U64, Discreet, Int32, Int64, Shape, null
 
 __all__ = [
     "AgentMessageItem",
     "AudioInput",
+    "ByteRange",
     "CommandAction",
-    "CommandItem",
-    "CommandStatus",
-    "FileChange",
+    "CommandExecutionItem",
+    "CommandExecutionStatus",
+    "ContextCompactionItem",
     "FileChangeItem",
+    "FileUpdateChange",
+    "ImageDetail",
     "ImageInput",
+    "ListFilesAction",
     "LocalAudioInput",
     "LocalImageInput",
+    "McpToolCallError",
+    "McpToolCallItem",
+    "McpToolCallResult",
+    "McpToolCallStatus",
     "MentionInput",
+    "MessagePhase",
+    "PatchAdd",
+    "PatchApplyStatus",
+    "PatchChangeKind",
+    "PatchDelete",
+    "PatchUpdate",
     "PlanItem",
+    "ReadAction",
     "ReasoningItem",
+    "SearchAction",
     "SkillInput",
+    "TextElement",
     "TextInput",
     "ThreadItem",
+    "UnknownAction",
     "UserInput",
     "UserMessageItem",
+    "WebSearchItem",
 ]
 
+ImageDetail: TypeAlias = Literal["auto", "low", "high", "original"]
+MessagePhase: TypeAlias = Literal["commentary", "partial_answer", "final_answer"]
+CommandExecutionStatus: TypeAlias = Literal["inProgress", "completed", "failed", "declined"]
+PatchApplyStatus: TypeAlias = Literal["inProgress", "completed", "failed", "declined"]
+McpToolCallStatus: TypeAlias = Literal["inProgress", "completed", "failed"]
 
-class TextInput(msgspec.Struct, frozen=True, kw_only=True, tag="text"):
-    """Words."""
+
+# What the user puts in
+
+
+class ByteRange(Shape, frozen=True, kw_only=True):
+    """A part of a text, in bytes of UTF-8."""
+
+    start: U64
+    end: U64
+
+
+class TextElement(Shape, frozen=True, kw_only=True):
+    """A part of a text that a screen shows in its own way."""
+
+    byte_range: ByteRange
+    placeholder: str | None = None
+
+
+class TextInput(Shape, frozen=True, kw_only=True, tag_field="type", tag="text"):
+    """Text."""
 
     text: str
-    text_elements: tuple[msgspec.Raw, ...] = ()
+    text_elements: tuple[TextElement, ...] = field(default=(), name="text_elements")
 
 
-class ImageInput(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag="image", omit_defaults=True):
-    """A picture by its address."""
+class ImageInput(Discreet, Shape, frozen=True, kw_only=True, tag_field="type", tag="image"):
+    """An image at an address, or one that was uploaded before."""
 
-    url: str | None = None
-    file_id: str | None = None
-    detail: str | None = None
+    url: str | UnsetType = UNSET
+    file_id: str | UnsetType = UNSET
+    detail: ImageDetail | None = None
 
-    def __repr__(self) -> str:
-        """Without what must not be logged."""
-        return "ImageInput(...)"
-
-
-class LocalImageInput(msgspec.Struct, frozen=True, kw_only=True, tag="localImage", omit_defaults=True):
-    """A picture on this machine."""
-
-    path: str
-    detail: str | None = None
+    def __post_init__(self) -> None:
+        """Refuse an image that is nowhere."""
+        if self.url is UNSET and self.file_id is UNSET:
+            raise ValueError("data did not match any variant of untagged enum ImageReference")
 
 
-class AudioInput(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag="audio", omit_defaults=True):
-    """Sound by its address."""
-
-    url: str | None = None
-    file_id: str | None = None
-
-    def __repr__(self) -> str:
-        """Without what must not be logged."""
-        return "AudioInput(...)"
-
-
-class LocalAudioInput(msgspec.Struct, frozen=True, kw_only=True, tag="localAudio"):
-    """Sound on this machine."""
+class LocalImageInput(Shape, frozen=True, kw_only=True, tag_field="type", tag="localImage"):
+    """An image in a file."""
 
     path: str
+    detail: ImageDetail | None = None
 
 
-class SkillInput(msgspec.Struct, frozen=True, kw_only=True, tag="skill"):
-    """A skill that the user names."""
+class AudioInput(Discreet, Shape, frozen=True, kw_only=True, tag_field="type", tag="audio"):
+    """Sound at an address, or sound that was uploaded before."""
+
+    url: str | UnsetType = UNSET
+    file_id: str | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        """Refuse sound that is nowhere."""
+        if self.url is UNSET and self.file_id is UNSET:
+            raise ValueError("data did not match any variant of untagged enum AudioReference")
+
+
+class LocalAudioInput(Shape, frozen=True, kw_only=True, tag_field="type", tag="localAudio"):
+    """Sound in a file."""
+
+    path: str
+
+
+class SkillInput(Shape, frozen=True, kw_only=True, tag_field="type", tag="skill"):
+    """A skill that the agent shall use."""
 
     name: str
     path: str
 
 
-class MentionInput(msgspec.Struct, frozen=True, kw_only=True, tag="mention"):
-    """A file that the user names."""
+class MentionInput(Shape, frozen=True, kw_only=True, tag_field="type", tag="mention"):
+    """Something that the text mentions."""
 
     name: str
     path: str
@@ -88,85 +139,191 @@ class MentionInput(msgspec.Struct, frozen=True, kw_only=True, tag="mention"):
 UserInput: TypeAlias = (
     TextInput | ImageInput | LocalImageInput | AudioInput | LocalAudioInput | SkillInput | MentionInput
 )
-"""A piece of what a user says in one go."""
-
-CommandStatus: TypeAlias = Literal["inProgress", "completed", "failed", "declined"]
 
 
-class UserMessageItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag="userMessage"):
-    """What the user said."""
-
-    id: str
-    content: tuple[UserInput, ...]
-    client_id: str | None = None
+# What the agent does, in its parts
 
 
-class AgentMessageItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag="agentMessage"):
-    """What the agent said."""
-
-    id: str
-    text: str
-    phase: Literal["commentary", "final_answer"] | None = None
-    memory_citation: None = None
-    delivery: None = None
-    questions: None = None
-    moderation: None = None
-
-
-class CommandAction(msgspec.Struct, frozen=True, kw_only=True):
-    """What a command does, as far as it is known."""
+class ReadAction(Shape, frozen=True, kw_only=True, tag_field="type", tag="read"):
+    """A command reads a file."""
 
     command: str
-    type: Literal["unknown"] = "unknown"
+    name: str
+    path: str
 
 
-class CommandItem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag="commandExecution"):
-    """A command that the agent runs."""
+class ListFilesAction(Shape, frozen=True, kw_only=True, tag_field="type", tag="listFiles"):
+    """A command lists files."""
 
-    id: str
     command: str
-    cwd: str
-    status: CommandStatus
-    command_actions: tuple[CommandAction, ...] = ()
-    aggregated_output: str | None = None
-    exit_code: int | None = None
-    duration_ms: int | None = None
-    process_id: str | None = None
-    plugin_id: str | None = None
-    script_path: str | None = None
-    source: str = "agent"
+    path: str | None = None
 
 
-class FileChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A change to one file."""
+class SearchAction(Shape, frozen=True, kw_only=True, tag_field="type", tag="search"):
+    """A command searches."""
+
+    command: str
+    query: str | None = None
+    path: str | None = None
+
+
+class UnknownAction(Shape, frozen=True, kw_only=True, tag_field="type", tag="unknown"):
+    """A command does something else."""
+
+    command: str
+
+
+CommandAction: TypeAlias = ReadAction | ListFilesAction | SearchAction | UnknownAction
+
+
+class PatchAdd(Shape, frozen=True, kw_only=True, tag_field="type", tag="add"):
+    """A file is made."""
+
+
+class PatchDelete(Shape, frozen=True, kw_only=True, tag_field="type", tag="delete"):
+    """A file is deleted."""
+
+
+class PatchUpdate(Shape, frozen=True, kw_only=True, tag_field="type", tag="update"):
+    """A file is changed, and perhaps moved."""
+
+    move_path: str | None = field(default=None, name="move_path")
+
+
+PatchChangeKind: TypeAlias = PatchAdd | PatchDelete | PatchUpdate
+
+
+class FileUpdateChange(Shape, frozen=True, kw_only=True):
+    """What becomes of one file."""
 
     path: str
-    kind: msgspec.Raw
+    kind: PatchChangeKind
     diff: str
 
 
-class FileChangeItem(msgspec.Struct, frozen=True, kw_only=True, tag="fileChange"):
-    """Files that the agent changes."""
+class McpToolCallResult(Shape, frozen=True, kw_only=True):
+    """What a tool gave back."""
+
+    content: tuple[Raw, ...]
+    structured_content: Raw = field(default_factory=null)
+    meta: Raw = field(default_factory=null, name="_meta")
+
+
+class McpToolCallError(Shape, frozen=True, kw_only=True):
+    """Why a tool gave nothing back."""
+
+    message: str
+
+
+# Items
+
+
+class _Timed(Shape, frozen=True, kw_only=True, tag_field="type"):
+    started_at_ms: Int64 | None = None
+    completed_at_ms: Int64 | None = None
+
+
+class UserMessageItem(_Timed, frozen=True, kw_only=True, tag="userMessage"):
+    """What the user put in."""
 
     id: str
-    changes: tuple[FileChange, ...]
-    status: CommandStatus
+    client_id: str | None = None
+    content: tuple[UserInput, ...]
 
 
-class PlanItem(msgspec.Struct, frozen=True, kw_only=True, tag="plan"):
-    """What the agent intends to do."""
+class AgentMessageItem(_Timed, frozen=True, kw_only=True, tag="agentMessage"):
+    """The agent says something."""
+
+    id: str
+    text: str
+    phase: MessagePhase | None = None
+    moderation: Raw = field(default_factory=null)
+    memory_citation: Raw = field(default_factory=null)
+    delivery: Literal["async"] | None = None
+    questions: tuple[Raw, ...] | None = None
+
+
+class PlanItem(_Timed, frozen=True, kw_only=True, tag="plan"):
+    """The agent's plan."""
 
     id: str
     text: str
 
 
-class ReasoningItem(msgspec.Struct, frozen=True, kw_only=True, tag="reasoning"):
-    """What the agent thinks, as far as it tells."""
+class ReasoningItem(_Timed, frozen=True, kw_only=True, tag="reasoning"):
+    """What the agent thinks."""
 
     id: str
     summary: tuple[str, ...] = ()
     content: tuple[str, ...] = ()
 
 
-ThreadItem: TypeAlias = UserMessageItem | AgentMessageItem | CommandItem | FileChangeItem | PlanItem | ReasoningItem
-"""One piece of a turn."""
+class CommandExecutionItem(_Timed, frozen=True, kw_only=True, tag="commandExecution"):
+    """The agent runs a command."""
+
+    id: str
+    command: str
+    cwd: str
+    process_id: str | None = None
+    source: Literal["agent", "userShell", "unifiedExecStartup", "unifiedExecInteraction"] = "agent"
+    status: CommandExecutionStatus
+    command_actions: tuple[CommandAction, ...] = ()
+    aggregated_output: str | None = None
+    exit_code: Int32 | None = None
+    duration_ms: Int64 | None = None
+    plugin_id: str | None = None
+    script_path: str | None = None
+
+
+class FileChangeItem(_Timed, frozen=True, kw_only=True, tag="fileChange"):
+    """The agent changes files."""
+
+    id: str
+    changes: tuple[FileUpdateChange, ...]
+    status: PatchApplyStatus
+
+
+class McpToolCallItem(_Timed, frozen=True, kw_only=True, tag="mcpToolCall"):
+    """The agent calls a tool."""
+
+    id: str
+    server: str
+    tool: str
+    status: McpToolCallStatus
+    arguments: Raw
+    app_context: Raw = field(default_factory=null)
+    mcp_app_resource_uri: str | UnsetType | None = UNSET
+    mcp_app_ui: Raw = field(default_factory=null)
+    plugin_id: str | None = None
+    read_only_hint: bool | None = None
+    result: McpToolCallResult | None = None
+    error: McpToolCallError | None = None
+    duration_ms: Int64 | None = None
+
+
+class WebSearchItem(_Timed, frozen=True, kw_only=True, tag="webSearch"):
+    """The agent searches the web."""
+
+    id: str
+    query: str
+    action: Raw = field(default_factory=null)
+    results: tuple[Raw, ...] | None = None
+
+
+class ContextCompactionItem(_Timed, frozen=True, kw_only=True, tag="contextCompaction"):
+    """What was said before was summed up."""
+
+    id: str
+
+
+ThreadItem: TypeAlias = (
+    UserMessageItem
+    | AgentMessageItem
+    | PlanItem
+    | ReasoningItem
+    | CommandExecutionItem
+    | FileChangeItem
+    | McpToolCallItem
+    | WebSearchItem
+    | ContextCompactionItem
+)

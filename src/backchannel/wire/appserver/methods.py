@@ -1,258 +1,334 @@
-"""Which methods and notifications there are, and how their parameters are read.
+"""The table of everything that is asked, answered and told; dispatch, schema and documentation are made from it.
 
-The words of a refusal are those of the reference as far as clients may look at them: app-server.md 1.2 and 1.3.
+What the reference has and this table does not is answered as the reference answers what it has not: as an unknown
+variant. A method or a field that is experimental is refused to clients without the capability `experimentalApi`, after
+its parameters were read.
+
+Source: app-server.md 1.2, 1.5 to 1.8; the reference's own schema.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import re
-import typing
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
+from msgspec import UNSET, Raw, UnsetType
 
-from backchannel.wire.appserver import account, approvals, handshake, realtime, threads, turns
-from backchannel.wire.appserver.items import TextInput
-from backchannel.wire.jsonrpc import INVALID_PARAMS, INVALID_REQUEST, Problem
+from backchannel.wire.appserver import account, approvals, catalog, handshake, notifications, realtime, threads, turns
+from backchannel.wire.appserver.invalid import REFUSALS, invalid_request, read_again, unknown_variant
+from backchannel.wire.appserver.settings import GranularApproval
+from backchannel.wire.appserver.shapes import NULL, Empty
+from backchannel.wire.jsonrpc import INVALID_REQUEST, RpcError
 
 __all__ = [
-    "MAX_INPUT_CHARACTERS",
+    "CLIENT_NOTIFICATIONS",
     "METHODS",
     "NOTIFICATIONS",
     "SERVER_REQUESTS",
-    "Empty",
     "Method",
-    "TellNotification",
-    "experimental_use",
-    "read_params",
-    "unknown_method",
+    "Told",
+    "decode_answer",
+    "decode_params",
+    "requires_experimental_api",
+    "without_experimental_fields",
 ]
 
-MAX_INPUT_CHARACTERS: Final = 1_048_576
 
+class Method(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that can be asked."""
 
-class Empty(msgspec.Struct, frozen=True):
-    """Nothing."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Method:
-    """A request of a client."""
-
-    params: type[msgspec.Struct]
-    result: type[msgspec.Struct] = Empty
+    name: str
+    params: object
+    """A struct, or a union of structs."""
+    result: type[msgspec.Struct]
+    may_omit_params: bool = False
     is_experimental: bool = False
     experimental_fields: tuple[str, ...] = ()
-    """By their name on the wire."""
+    """By their names on the wire."""
     is_ours: bool = False
-    """Whether only we have it."""
-    needs_params: bool = False
-    """Whether a request has to have parameters, if only empty ones."""
+    """Whether the reference does not have it."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class TellNotification:
-    """A notification of the server."""
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that can be told."""
 
-    params: type[msgspec.Struct]
+    name: str
+    params: type[msgspec.Struct] | None
     is_ours: bool = False
-    """Whether it goes only to clients with the capability `backchannel`."""
+    """Whether only clients with the capability `backchannel` get it, since the reference does not have it."""
 
 
-def _realtime(params: type[msgspec.Struct], *, is_ours: bool = False) -> Method:
-    return Method(params=params, is_experimental=True, is_ours=is_ours)
-
-
-METHODS: Final = {
-    "initialize": Method(params=handshake.InitializeParams, result=handshake.InitializeResult),
-    "thread/start": Method(
-        params=threads.ThreadStartParams,
-        result=threads.ThreadResult,
-        experimental_fields=(
-            "mockExperimentalField",
-            "dynamicTools",
-            "environments",
-            "historyMode",
-            "experimentalRawEvents",
+METHODS: Final[dict[str, Method]] = {
+    method.name: method
+    for method in (
+        Method(name="initialize", params=handshake.InitializeParams, result=handshake.InitializeResponse),
+        Method(
+            name="thread/start",
+            params=threads.ThreadStartParams,
+            result=threads.ThreadStartResponse,
+            experimental_fields=(
+                "allowProviderModelFallback",
+                "runtimeWorkspaceRoots",
+                "permissions",
+                "multiAgentMode",
+                "historyMode",
+                "projectId",
+                "daybreakEnabled",
+                "environments",
+                "dynamicTools",
+                "selectedCapabilityRoots",
+                "mockExperimentalField",
+                "experimentalRawEvents",
+            ),
         ),
-    ),
-    "thread/resume": Method(params=threads.ThreadResumeParams, result=threads.ThreadResult),
-    "thread/fork": Method(params=threads.ThreadForkParams, result=threads.ThreadResult),
-    "thread/read": Method(params=threads.ThreadReadParams, result=threads.ThreadReadResult),
-    "thread/list": Method(params=threads.ThreadListParams, result=threads.ThreadListResult),
-    "thread/loaded/list": Method(params=threads.LoadedListParams, result=threads.LoadedListResult),
-    "thread/name/set": Method(params=threads.ThreadNameParams),
-    "thread/archive": Method(params=threads.ThreadIdParams),
-    "thread/unarchive": Method(params=threads.ThreadIdParams, result=threads.UnarchiveResult),
-    "thread/unsubscribe": Method(params=threads.ThreadIdParams, result=threads.UnsubscribeResult),
-    "turn/start": Method(params=turns.TurnStartParams, result=turns.TurnStartResult),
-    "turn/steer": Method(params=turns.TurnSteerParams, result=turns.TurnSteerResult),
-    "turn/interrupt": Method(params=turns.TurnInterruptParams),
-    "account/login/start": Method(params=account.LoginParams, result=account.LoginResult),
-    "account/read": Method(params=account.AccountReadParams, result=account.AccountReadResult),
-    "account/logout": Method(params=Empty),
-    "model/list": Method(params=account.ModelListParams, result=account.ModelListResult),
-    "experimentalFeature/list": Method(params=account.FeatureListParams, result=account.FeatureListResult),
-    "thread/realtime/start": _realtime(realtime.RealtimeStartParams),
-    "thread/realtime/appendAudio": _realtime(realtime.AppendAudioParams),
-    "thread/realtime/appendText": _realtime(realtime.AppendTextParams),
-    "thread/realtime/appendSpeech": _realtime(realtime.AppendSpeechParams),
-    "thread/realtime/stop": _realtime(realtime.RealtimeStopParams),
-    "thread/realtime/listVoices": Method(
-        params=Empty, result=realtime.ListVoicesResult, is_experimental=True, needs_params=True
-    ),
-    "thread/realtime/playback": _realtime(realtime.PlaybackParams, is_ours=True),
+        Method(
+            name="thread/resume",
+            params=threads.ThreadResumeParams,
+            result=threads.ThreadResumeResponse,
+            experimental_fields=("history", "path", "runtimeWorkspaceRoots", "permissions", "initialTurnsPage"),
+        ),
+        Method(
+            name="thread/fork",
+            params=threads.ThreadForkParams,
+            result=threads.ThreadForkResponse,
+            experimental_fields=(
+                "experimentalPredictionMode",
+                "experimentalDisablePredictionMcp",
+                "beforeTurnId",
+                "path",
+                "runtimeWorkspaceRoots",
+                "permissions",
+                "attachToSource",
+                "deferGoalContinuation",
+            ),
+        ),
+        Method(name="thread/archive", params=threads.ThreadArchiveParams, result=Empty),
+        Method(
+            name="thread/unsubscribe", params=threads.ThreadUnsubscribeParams, result=threads.ThreadUnsubscribeResponse
+        ),
+        Method(name="thread/name/set", params=threads.ThreadSetNameParams, result=Empty),
+        Method(name="thread/unarchive", params=threads.ThreadUnarchiveParams, result=threads.ThreadUnarchiveResponse),
+        Method(
+            name="thread/list",
+            params=threads.ThreadListParams,
+            result=threads.ThreadListResponse,
+            experimental_fields=(
+                "includeAttachedThreads",
+                "projectId",
+                "parentThreadId",
+                "ancestorThreadId",
+                "attachedToThreadId",
+            ),
+        ),
+        Method(
+            name="thread/loaded/list", params=threads.ThreadLoadedListParams, result=threads.ThreadLoadedListResponse
+        ),
+        Method(name="thread/read", params=threads.ThreadReadParams, result=threads.ThreadReadResponse),
+        Method(
+            name="turn/start",
+            params=turns.TurnStartParams,
+            result=turns.TurnStartResponse,
+            experimental_fields=(
+                "responsesapiClientMetadata",
+                "responsesapiClientMetadataPatch",
+                "additionalContext",
+                "environments",
+                "runtimeWorkspaceRoots",
+                "permissions",
+                "collaborationMode",
+                "multiAgentMode",
+                "cyberAccessProgram",
+            ),
+        ),
+        Method(
+            name="turn/steer",
+            params=turns.TurnSteerParams,
+            result=turns.TurnSteerResponse,
+            experimental_fields=(
+                "responsesapiClientMetadata",
+                "responsesapiClientMetadataPatch",
+                "additionalContext",
+            ),
+        ),
+        Method(name="turn/interrupt", params=turns.TurnInterruptParams, result=Empty),
+        Method(
+            name="thread/realtime/start", params=realtime.ThreadRealtimeStartParams, result=Empty, is_experimental=True
+        ),
+        Method(
+            name="thread/realtime/appendAudio",
+            params=realtime.ThreadRealtimeAppendAudioParams,
+            result=Empty,
+            is_experimental=True,
+        ),
+        Method(
+            name="thread/realtime/appendText",
+            params=realtime.ThreadRealtimeAppendTextParams,
+            result=Empty,
+            is_experimental=True,
+        ),
+        Method(
+            name="thread/realtime/appendSpeech",
+            params=realtime.ThreadRealtimeAppendSpeechParams,
+            result=Empty,
+            is_experimental=True,
+        ),
+        Method(
+            name="thread/realtime/stop", params=realtime.ThreadRealtimeStopParams, result=Empty, is_experimental=True
+        ),
+        Method(
+            name="thread/realtime/listVoices",
+            params=realtime.ThreadRealtimeListVoicesParams,
+            result=realtime.ThreadRealtimeListVoicesResponse,
+            is_experimental=True,
+        ),
+        Method(
+            name="thread/realtime/playback",
+            params=realtime.ThreadRealtimePlaybackParams,
+            result=Empty,
+            is_experimental=True,
+            is_ours=True,
+        ),
+        Method(name="model/list", params=catalog.ModelListParams, result=catalog.ModelListResponse),
+        Method(
+            name="experimentalFeature/list",
+            params=catalog.ExperimentalFeatureListParams,
+            result=catalog.ExperimentalFeatureListResponse,
+        ),
+        Method(name="account/login/start", params=account.LoginAccountParams, result=account.LoginAccountResponse),
+        Method(name="account/logout", params=account.LogoutAccountParams, result=Empty, may_omit_params=True),
+        Method(name="account/read", params=account.GetAccountParams, result=account.GetAccountResponse),
+    )
 }
-"""What a client may ask."""
+"""What a client can ask, by name."""
 
-
-def _tell(params: type[msgspec.Struct], *, is_ours: bool = False) -> TellNotification:
-    return TellNotification(params=params, is_ours=is_ours)
-
-
-NOTIFICATIONS: Final = {
-    "thread/started": _tell(threads.ThreadStarted),
-    "thread/status/changed": _tell(threads.ThreadStatusChanged),
-    "thread/closed": _tell(threads.ThreadClosed),
-    "thread/archived": _tell(threads.ThreadClosed),
-    "thread/unarchived": _tell(threads.ThreadClosed),
-    "thread/name/updated": _tell(threads.ThreadNameUpdated),
-    "turn/started": _tell(turns.TurnStarted),
-    "turn/completed": _tell(turns.TurnCompleted),
-    "item/started": _tell(turns.ItemStarted),
-    "item/completed": _tell(turns.ItemCompleted),
-    "item/agentMessage/delta": _tell(turns.AgentMessageDelta),
-    "item/commandExecution/outputDelta": _tell(turns.CommandOutputDelta),
-    "error": _tell(turns.ErrorTold),
-    "warning": _tell(turns.WarningTold),
-    "account/login/completed": _tell(account.LoginCompleted),
-    "account/updated": _tell(account.AccountUpdated),
-    "serverRequest/resolved": _tell(approvals.RequestResolved),
-    "thread/realtime/started": _tell(realtime.RealtimeStarted),
-    "thread/realtime/sdp": _tell(realtime.RealtimeSdp),
-    "thread/realtime/itemAdded": _tell(realtime.RealtimeItemAdded),
-    "thread/realtime/transcript/delta": _tell(realtime.TranscriptDelta),
-    "thread/realtime/transcript/done": _tell(realtime.TranscriptDone),
-    "thread/realtime/outputAudio/delta": _tell(realtime.OutputAudio),
-    "thread/realtime/error": _tell(realtime.RealtimeError),
-    "thread/realtime/closed": _tell(realtime.RealtimeClosed),
-    "thread/realtime/item/started": _tell(realtime.RealtimeItemStarted),
-    "thread/realtime/item/transcript/delta": _tell(realtime.RealtimeItemTranscriptDelta),
-    "thread/realtime/item/completed": _tell(realtime.RealtimeItemCompleted),
-    "thread/realtime/warning": _tell(realtime.RealtimeWarning, is_ours=True),
-    "thread/realtime/reconnecting": _tell(realtime.RealtimeReconnecting, is_ours=True),
-    "thread/realtime/reconnected": _tell(realtime.RealtimeReconnected, is_ours=True),
+SERVER_REQUESTS: Final[dict[str, Method]] = {
+    method.name: method
+    for method in (
+        Method(
+            name="item/commandExecution/requestApproval",
+            params=approvals.CommandExecutionRequestApprovalParams,
+            result=approvals.CommandExecutionRequestApprovalResponse,
+            experimental_fields=("additionalPermissions", "availableDecisions"),
+        ),
+        Method(
+            name="item/fileChange/requestApproval",
+            params=approvals.FileChangeRequestApprovalParams,
+            result=approvals.FileChangeRequestApprovalResponse,
+        ),
+    )
 }
-"""What a client may be told."""
+"""What a client can be asked, by name."""
 
-SERVER_REQUESTS: Final = {
-    "item/commandExecution/requestApproval": approvals.CommandApprovalParams,
-    "item/fileChange/requestApproval": approvals.FileChangeApprovalParams,
+CLIENT_NOTIFICATIONS: Final[dict[str, Told]] = {"initialized": Told(name="initialized", params=None)}
+"""What a client can tell, by name."""
+
+NOTIFICATIONS: Final[dict[str, Told]] = {
+    told.name: told
+    for told in (
+        Told(name="error", params=notifications.ErrorNotification),
+        Told(name="warning", params=notifications.WarningNotification),
+        Told(name="thread/started", params=notifications.ThreadStartedNotification),
+        Told(name="thread/status/changed", params=notifications.ThreadStatusChangedNotification),
+        Told(name="thread/closed", params=notifications.ThreadClosedNotification),
+        Told(name="thread/archived", params=notifications.ThreadArchivedNotification),
+        Told(name="thread/unarchived", params=notifications.ThreadUnarchivedNotification),
+        Told(name="thread/name/updated", params=notifications.ThreadNameUpdatedNotification),
+        Told(name="thread/tokenUsage/updated", params=notifications.ThreadTokenUsageUpdatedNotification),
+        Told(name="turn/started", params=notifications.TurnStartedNotification),
+        Told(name="turn/completed", params=notifications.TurnCompletedNotification),
+        Told(name="item/started", params=notifications.ItemStartedNotification),
+        Told(name="item/completed", params=notifications.ItemCompletedNotification),
+        Told(name="item/agentMessage/delta", params=notifications.AgentMessageDeltaNotification),
+        Told(name="item/commandExecution/outputDelta", params=notifications.CommandExecutionOutputDeltaNotification),
+        Told(name="serverRequest/resolved", params=approvals.ServerRequestResolvedNotification),
+        Told(name="account/login/completed", params=account.AccountLoginCompletedNotification),
+        Told(name="account/updated", params=account.AccountUpdatedNotification),
+        Told(name="thread/realtime/started", params=realtime.ThreadRealtimeStartedNotification),
+        Told(name="thread/realtime/itemAdded", params=realtime.ThreadRealtimeItemAddedNotification),
+        Told(name="thread/realtime/item/started", params=realtime.ThreadRealtimeItemStartedNotification),
+        Told(
+            name="thread/realtime/item/transcript/delta", params=realtime.ThreadRealtimeItemTranscriptDeltaNotification
+        ),
+        Told(name="thread/realtime/item/completed", params=realtime.ThreadRealtimeItemCompletedNotification),
+        Told(name="thread/realtime/transcript/delta", params=realtime.ThreadRealtimeTranscriptDeltaNotification),
+        Told(name="thread/realtime/transcript/done", params=realtime.ThreadRealtimeTranscriptDoneNotification),
+        Told(name="thread/realtime/outputAudio/delta", params=realtime.ThreadRealtimeOutputAudioDeltaNotification),
+        Told(name="thread/realtime/sdp", params=realtime.ThreadRealtimeSdpNotification),
+        Told(name="thread/realtime/error", params=realtime.ThreadRealtimeErrorNotification),
+        Told(name="thread/realtime/closed", params=realtime.ThreadRealtimeClosedNotification),
+        Told(name="thread/realtime/warning", params=realtime.ThreadRealtimeWarningNotification, is_ours=True),
+        Told(name="thread/realtime/reconnecting", params=realtime.ThreadRealtimeReconnectingNotification, is_ours=True),
+        Told(name="thread/realtime/reconnected", params=realtime.ThreadRealtimeReconnectedNotification, is_ours=True),
+    )
 }
-"""What a client may be asked; the answer is an `ApprovalAnswer`."""
+"""What a client can be told, by name."""
 
-_DECODERS: Final = {name: msgspec.json.Decoder(method.params) for name, method in METHODS.items()}
-_NO_PARAMS: Final = b"{}"
-
-
-def unknown_method(name: str) -> Problem:
-    """The refusal of a method that there is not."""
-    return _invalid(f"unknown variant `{name}`, expected {_alternatives(METHODS)}")
+_PARAMS_DECODERS: Final[dict[str, msgspec.json.Decoder[msgspec.Struct]]] = {
+    name: msgspec.json.Decoder(method.params) for name, method in METHODS.items()
+}
+_ANSWER_DECODERS: Final = {name: msgspec.json.Decoder(method.result) for name, method in SERVER_REQUESTS.items()}
 
 
-def experimental_use(name: str, params: msgspec.Raw | None) -> Problem | None:
-    """The refusal of what a client may not use that did not ask for the experimental API; None where it may."""
-    method = METHODS[name]
-    if method.is_experimental:
-        return Problem(code=INVALID_REQUEST, message=f"{name} requires experimentalApi capability")
-    if not method.experimental_fields or params is None:
-        return None
+_UNUSED: Final = (None, False, NULL)
+"""Values of a field that say the same as leaving it out."""
+
+
+def decode_params(method: str, params: Raw | UnsetType) -> msgspec.Struct | RpcError:
+    """The parameters of a request as the method's struct, or the error that it is answered with."""
+    decoder = _PARAMS_DECODERS.get(method)
+    if decoder is None:
+        return invalid_request(unknown_variant(method, list(METHODS)))
+    given = NULL if isinstance(params, UnsetType) else params
     try:
-        given = msgspec.json.decode(params, type=dict[str, msgspec.Raw])
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        # Which is said when it is read.
-        return None
-    for field in method.experimental_fields:
-        if bytes(given.get(field, msgspec.Raw(b"null"))) not in (b"null", b"false"):
-            return Problem(code=INVALID_REQUEST, message=f"{name}.{field} requires experimentalApi capability")
+        return decoder.decode(given)
+    except REFUSALS:
+        known = METHODS[method]
+        if known.may_omit_params and given == NULL:
+            return decoder.decode(b"{}")
+        return read_again(decoder, known.params, given)
+
+
+def decode_answer(method: str, result: Raw) -> msgspec.Struct | RpcError:
+    """A client's answer to a request of ours as the method's struct, or what is wrong with it.
+
+    Raises:
+        KeyError: There is no such request in `SERVER_REQUESTS`.
+    """
+    decoder = _ANSWER_DECODERS[method]
+    try:
+        return decoder.decode(result)
+    except REFUSALS:
+        return read_again(decoder, SERVER_REQUESTS[method].result, result)
+
+
+def requires_experimental_api(method: str, params: msgspec.Struct) -> RpcError | None:
+    """The error for a client without that capability, or None when the request needs none.
+
+    Raises:
+        KeyError: There is no such method in `METHODS`.
+    """
+    used = _experimental_part(METHODS[method], params)
+    return None if used is None else RpcError(INVALID_REQUEST, f"{used} requires experimentalApi capability")
+
+
+def _experimental_part(method: Method, params: msgspec.Struct) -> str | None:
+    if method.is_experimental:
+        return method.name
+    for name, encoded in zip(params.__struct_fields__, params.__struct_encode_fields__, strict=True):
+        value = getattr(params, name)
+        if isinstance(value, GranularApproval):
+            return "askForApproval.granular"
+        if encoded in method.experimental_fields and value not in _UNUSED:
+            return f"{method.name}.{encoded}"
     return None
 
 
-def read_params(name: str, params: msgspec.Raw | None) -> msgspec.Struct | Problem:
-    """The parameters of a method that there is, or why it is refused."""
-    if params is None and METHODS[name].needs_params:
-        return _invalid("missing field `params`")
-    data = _NO_PARAMS if params is None else bytes(params)
-    try:
-        read: msgspec.Struct = _DECODERS[name].decode(_NO_PARAMS if data == b"null" else data)
-    except msgspec.ValidationError as exc:
-        return _invalid(_in_other_words(str(exc), METHODS[name].params))
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as exc:
-        return _invalid(str(exc) or type(exc).__name__)
-    if isinstance(read, turns.TurnStartParams | turns.TurnSteerParams):
-        n_characters = sum(len(part.text) for part in read.input if isinstance(part, TextInput))
-        if n_characters > MAX_INPUT_CHARACTERS:
-            return _too_long(n_characters)
-    return read
+def without_experimental_fields(method: str, params: msgspec.Struct) -> msgspec.Struct:
+    """A request of ours as a client gets it that has not the capability `experimentalApi`.
 
-
-def _too_long(n_characters: int) -> Problem:
-    data = {
-        "input_error_code": "input_too_large",
-        "max_chars": MAX_INPUT_CHARACTERS,
-        "actual_chars": n_characters,
-    }
-    return Problem(
-        code=INVALID_PARAMS,
-        message=f"Input exceeds the maximum length of {MAX_INPUT_CHARACTERS} characters.",
-        data=msgspec.Raw(msgspec.json.encode(data)),
-    )
-
-
-def _invalid(what: str) -> Problem:
-    return Problem(code=INVALID_REQUEST, message=f"Invalid request: {what}")
-
-
-# In the words of the reference
-
-_MISSING: Final = re.compile(r"Object missing required field `(?P<name>[^`]*)`.*")
-_VARIANT: Final = re.compile(r"Invalid (?:enum )?value '(?P<value>[^']*)'(?: - at `\$(?P<path>[^`]*)`)?")
-_TYPE: Final = re.compile(r"Expected `(?P<wanted>.*)`, got `(?P<got>[^`]*)`.*")
-
-
-def _in_other_words(said: str, kind: type[msgspec.Struct]) -> str:
-    if missing := _MISSING.fullmatch(said):
-        return f"missing field `{missing['name']}`"
-    if variant := _VARIANT.fullmatch(said):
-        known = _variants(kind, (variant["path"] or "").strip(".").split("."))
-        return f"unknown variant `{variant['value']}`, expected {_alternatives(known)}"
-    if wrong := _TYPE.fullmatch(said):
-        return f"invalid type: {wrong['got']}, expected {wrong['wanted']}"
-    return said[:1].lower() + said[1:]
-
-
-def _variants(kind: object, path: list[str]) -> list[str]:
-    """The values that may stand at a place, in the order in which they are declared."""
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        if path == ["type"] and kind.__struct_config__.tag is not None:
-            return [str(kind.__struct_config__.tag)]
-        name, *rest = path
-        name = name.partition("[")[0]
-        fields = msgspec.structs.fields(kind)
-        return [value for field in fields if field.encode_name == name for value in _variants(field.type, rest)]
-    if typing.get_origin(kind) is Literal:
-        return [str(value) for value in typing.get_args(kind)]
-    # A union, a list, or one of these with a bound.
-    return [value for each in typing.get_args(kind) for value in _variants(each, path)]
-
-
-def _alternatives(names: object) -> str:
-    known = [f"`{name}`" for name in names] if isinstance(names, list | dict) else []
-    match known:
-        case [one]:
-            return one
-        case [one, other]:
-            return f"{one} or {other}"
-        case _:
-            return f"one of {', '.join(known)}"
+    Raises:
+        KeyError: There is no such request in `SERVER_REQUESTS`.
+    """
+    experimental = SERVER_REQUESTS[method].experimental_fields
+    names = zip(params.__struct_fields__, params.__struct_encode_fields__, strict=True)
+    return msgspec.structs.replace(params, **{name: UNSET for name, encoded in names if encoded in experimental})

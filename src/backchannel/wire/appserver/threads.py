@@ -1,279 +1,419 @@
-"""Threads: what is worked on in one place, turn after turn. Source: app-server.md 1.5."""
+"""Threads: conversations with the agent, which are kept, found again, continued and branched.
+
+The file is long because starting, continuing and branching a thread take nearly the same settings, which are best seen
+side by side.
+
+Source: app-server.md 1.5 and 6.2; the reference's own schema.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-import msgspec
+from msgspec import UNSET, Raw, UnsetType, field
 
-from backchannel.wire.appserver.turns import Turn
+from backchannel.wire.appserver.settings import (
+    ActivePermissionProfile,
+    ApprovalsReviewer,
+    AskForApproval,
+    MultiAgentMode,
+    Personality,
+    ReasoningEffort,
+    SandboxMode,
+    SandboxPolicy,
+    SortDirection,
+    ThreadHistoryMode,
+)
+from backchannel.wire.appserver.shapes import U32, Discreet, Int64, Params, Shape, Variant, null
+from backchannel.wire.appserver.turns import Turn, TurnItemsView
 
 __all__ = [
     "ActiveStatus",
     "GitInfo",
     "IdleStatus",
-    "LoadedListParams",
-    "LoadedListResult",
     "NotLoadedStatus",
-    "Sandbox",
+    "SessionSource",
+    "SourceDetail",
     "SystemErrorStatus",
     "Thread",
-    "ThreadClosed",
+    "ThreadActiveFlag",
+    "ThreadArchiveParams",
     "ThreadForkParams",
-    "ThreadIdParams",
+    "ThreadForkResponse",
     "ThreadListParams",
-    "ThreadListResult",
-    "ThreadNameParams",
-    "ThreadNameUpdated",
+    "ThreadListResponse",
+    "ThreadLoadedListParams",
+    "ThreadLoadedListResponse",
     "ThreadReadParams",
-    "ThreadReadResult",
-    "ThreadResult",
+    "ThreadReadResponse",
+    "ThreadResumeInitialTurnsPageParams",
     "ThreadResumeParams",
+    "ThreadResumeResponse",
+    "ThreadSetNameParams",
+    "ThreadSortKey",
+    "ThreadSourceKind",
     "ThreadStartParams",
-    "ThreadStarted",
+    "ThreadStartResponse",
     "ThreadStatus",
-    "ThreadStatusChanged",
-    "UnarchiveResult",
-    "UnsubscribeResult",
+    "ThreadUnarchiveParams",
+    "ThreadUnarchiveResponse",
+    "ThreadUnsubscribeParams",
+    "ThreadUnsubscribeResponse",
+    "ThreadUnsubscribeStatus",
+    "TurnsPage",
 ]
 
+ThreadActiveFlag: TypeAlias = Literal["waitingOnApproval", "waitingOnUserInput"]
+ThreadSortKey: TypeAlias = Literal["created_at", "updated_at", "recency_at", "section_position"]
+ThreadSourceKind: TypeAlias = Literal[
+    "cli",
+    "vscode",
+    "exec",
+    "appServer",
+    "subAgent",
+    "subAgentReview",
+    "subAgentCompact",
+    "subAgentThreadSpawn",
+    "subAgentOther",
+    "unknown",
+]
+ThreadUnsubscribeStatus: TypeAlias = Literal["notLoaded", "notSubscribed", "unsubscribed"]
 
-class NotLoadedStatus(msgspec.Struct, frozen=True, tag="notLoaded"):
-    """It is only stored."""
+
+class NotLoadedStatus(Shape, frozen=True, kw_only=True, tag_field="type", tag="notLoaded"):
+    """The thread is only in the store."""
 
 
-class IdleStatus(msgspec.Struct, frozen=True, tag="idle"):
-    """It waits for work."""
+class IdleStatus(Shape, frozen=True, kw_only=True, tag_field="type", tag="idle"):
+    """The thread waits for something to do."""
 
 
-class SystemErrorStatus(msgspec.Struct, frozen=True, tag="systemError"):
-    """Something went wrong in it."""
+class SystemErrorStatus(Shape, frozen=True, kw_only=True, tag_field="type", tag="systemError"):
+    """Something went wrong that was not the agent's work."""
 
 
-class ActiveStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag="active"):
+class ActiveStatus(Shape, frozen=True, kw_only=True, tag_field="type", tag="active"):
     """A turn runs."""
 
-    active_flags: tuple[Literal["waitingOnApproval", "waitingOnUserInput"], ...] = ()
+    active_flags: tuple[ThreadActiveFlag, ...] = ()
+    """What it waits for."""
 
 
 ThreadStatus: TypeAlias = NotLoadedStatus | IdleStatus | SystemErrorStatus | ActiveStatus
 
 
-class GitInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Of the repository around it."""
+class SourceDetail(Variant, frozen=True, kw_only=True):
+    """A client that has a name of its own, or another agent."""
+
+    custom: str | UnsetType = UNSET
+    sub_agent: Raw | UnsetType = UNSET
+
+
+SessionSource: TypeAlias = Literal["cli", "vscode", "exec", "appServer", "unknown"] | SourceDetail
+
+
+class GitInfo(Discreet, Shape, frozen=True, kw_only=True):
+    """The state of the repository when the thread began."""
 
     sha: str | None = None
     branch: str | None = None
     origin_url: str | None = None
 
-    def __repr__(self) -> str:
-        """Without what must not be logged."""
-        return "GitInfo(...)"
 
-
-class Thread(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A thread. Times are in seconds since the epoch."""
+class Thread(Shape, frozen=True, kw_only=True):
+    """A thread."""
 
     id: str
+    """A UUID, version 7."""
+    environments: tuple[Raw, ...] | None = None
+    extra: Raw = field(default_factory=null)
     session_id: str
-    preview: str
+    """The id of the first thread that this one goes back to."""
+    forked_from_id: str | None = None
+    attached_to_thread_id: str | None = None
+    parent_thread_id: str | None = None
+    preview: str = ""
+    """How its first message begins."""
     ephemeral: bool
+    """Whether it is kept only as long as the server runs."""
+    section: Raw = field(default_factory=null)
+    section_entered_at: Int64 | None = None
+    project_id: str | None = None
+    history_mode: ThreadHistoryMode = "legacy"
     model_provider: str
-    created_at: int
-    updated_at: int
+    model: str | None = None
+    reasoning_effort: ReasoningEffort | None = None
+    created_at: Int64
+    """Unix seconds."""
+    updated_at: Int64
+    """Unix seconds."""
+    recency_at: Int64 | None = None
+    """Unix seconds; by what lists are sorted that shall not move at every change."""
     status: ThreadStatus
+    path: str | None = None
+    """Where it is kept, for kinds of storage in which a thread is a file."""
     cwd: str
     cli_version: str
-    source: str = "vscode"
-    turns: tuple[Turn, ...] = ()
-    history_mode: str = "paginated"
-    name: str | None = None
-    path: str | None = None
-    git_info: GitInfo | None = None
-    model: str | None = None
-    reasoning_effort: str | None = None
-    recency_at: int | None = None
     originator: str | None = None
-    forked_from_id: str | None = None
-    parent_thread_id: str | None = None
-    attached_to_thread_id: str | None = None
-    project_id: str | None = None
-    thread_source: str | None = None
-    section: None = None
-    section_entered_at: None = None
-    environments: None = None
-    extra: None = None
-    agent_nickname: None = None
-    agent_role: None = None
+    source: SessionSource
     can_accept_direct_input: bool | None = None
-    daybreak_enabled: None = None
+    thread_source: str | None = None
+    agent_nickname: str | None = None
+    agent_role: str | None = None
+    git_info: GitInfo | None = None
+    name: str | None = None
+    daybreak_enabled: bool | None = None
+    turns: tuple[Turn, ...] = ()
+    """Only where turns were asked for."""
 
 
-class ThreadStartParams(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Begin a thread."""
+# Starting and continuing
 
-    cwd: str | None = None
+
+class ThreadStartParams(Params, frozen=True, kw_only=True):
+    """Begin a thread. Whatever is not given is as configured."""
+
     model: str | None = None
     model_provider: str | None = None
-    approval_policy: object = None
-    sandbox: str | None = None
-    ephemeral: bool | None = None
-    developer_instructions: str | None = None
+    allow_provider_model_fallback: bool = False
+    service_tier: str | None = None
+    cwd: str | None = None
+    runtime_workspace_roots: tuple[str, ...] | None = None
+    approval_policy: AskForApproval | None = None
+    approvals_reviewer: ApprovalsReviewer | None = None
+    sandbox: SandboxMode | None = None
+    permissions: str | None = None
+    config: dict[str, Raw] | None = None
+    """Keys of the configuration, with dots, and their values for this thread."""
+    service_name: str | None = None
     base_instructions: str | None = None
+    developer_instructions: str | None = None
+    personality: Personality | None = None
+    multi_agent_mode: MultiAgentMode | None = None
+    ephemeral: bool | None = None
+    history_mode: ThreadHistoryMode | None = None
+    session_start_source: Literal["startup", "clear"] | None = None
+    thread_source: str | None = None
+    project_id: str | None = None
+    daybreak_enabled: bool | None = None
+    environments: tuple[Raw, ...] | None = None
+    dynamic_tools: tuple[Raw, ...] | None = None
+    selected_capability_roots: tuple[Raw, ...] | None = None
     mock_experimental_field: str | None = None
-    dynamic_tools: object = None
-    environments: object = None
-    history_mode: str | None = None
     experimental_raw_events: bool = False
 
 
-class ThreadResumeParams(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Load a stored thread, or join one that is loaded."""
-
-    thread_id: str
-    cwd: str | None = None
-    model: str | None = None
-    exclude_turns: bool = False
-
-
-class ThreadForkParams(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Begin a thread with the history of another."""
-
-    thread_id: str
-    cwd: str | None = None
-    model: str | None = None
-    ephemeral: bool = False
-    exclude_turns: bool = False
-
-
-class Sandbox(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What the agent's commands may do."""
-
-    type: str
-    network_access: bool | None = None
-    writable_roots: tuple[str, ...] | None = None
-    exclude_tmpdir_env_var: bool | None = None
-    exclude_slash_tmp: bool | None = None
-
-
-class ThreadResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A thread that is loaded now, and how it works."""
+class ThreadStartResponse(Shape, frozen=True, kw_only=True):
+    """The thread, and what it runs with."""
 
     thread: Thread
     model: str
     model_provider: str
-    cwd: str
-    approval_policy: str
-    sandbox: Sandbox
     service_tier: str | None = None
+    disabled_plugin_ids: tuple[str, ...] = ()
+    cwd: str
     runtime_workspace_roots: tuple[str, ...] = ()
     instruction_sources: tuple[str, ...] = ()
-    approvals_reviewer: str = "user"
-    active_permission_profile: None = None
-    reasoning_effort: str | None = None
-    multi_agent_mode: str = "explicitRequestOnly"
-    disabled_plugin_ids: tuple[str, ...] = ()
-    collaboration_mode: None = None
-    initial_turns_page: None = None
+    approval_policy: AskForApproval
+    approvals_reviewer: ApprovalsReviewer
+    sandbox: SandboxPolicy
+    active_permission_profile: ActivePermissionProfile | None = None
+    reasoning_effort: ReasoningEffort | None = None
+    multi_agent_mode: MultiAgentMode = "explicitRequestOnly"
+
+
+class ThreadResumeInitialTurnsPageParams(Params, frozen=True, kw_only=True):
+    """How many of the turns come with the answer."""
+
+    limit: U32 | None = None
+    sort_direction: SortDirection | None = None
+    items_view: TurnItemsView | None = None
+
+
+class ThreadResumeParams(Params, frozen=True, kw_only=True):
+    """Go on with a thread."""
+
+    thread_id: str
+    history: tuple[Raw, ...] | None = None
+    path: str | None = None
+    model: str | None = None
+    model_provider: str | None = None
+    service_tier: str | None = None
+    cwd: str | None = None
+    runtime_workspace_roots: tuple[str, ...] | None = None
+    approval_policy: AskForApproval | None = None
+    approvals_reviewer: ApprovalsReviewer | None = None
+    sandbox: SandboxMode | None = None
+    permissions: str | None = None
+    config: dict[str, Raw] | None = None
+    """Keys of the configuration, with dots, and their values for this thread."""
+    base_instructions: str | None = None
+    developer_instructions: str | None = None
+    personality: Personality | None = None
+    exclude_turns: bool = False
+    """Whether `thread.turns` stays empty."""
+    initial_turns_page: ThreadResumeInitialTurnsPageParams | None = None
+
+
+class TurnsPage(Shape, frozen=True, kw_only=True):
+    """Some of a thread's turns."""
+
+    data: tuple[Turn, ...]
+    next_cursor: str | None = None
+    backwards_cursor: str | None = None
+
+
+class ThreadResumeResponse(ThreadStartResponse, frozen=True, kw_only=True):
+    """The thread, and what it runs with."""
+
+    collaboration_mode: Raw = field(default_factory=null)
+    initial_turns_page: TurnsPage | None = None
     turns_backwards_cursor: str | None = None
     items_backwards_cursor: str | None = None
 
 
-class ThreadListParams(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Which threads there are."""
+class ThreadForkParams(Params, frozen=True, kw_only=True):
+    """Begin a thread that has the beginning of another one."""
 
-    cursor: str | None = None
-    limit: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] | None = None
-    sort_key: Literal["created_at", "updated_at", "recency_at", "section_position"] | None = None
-    sort_direction: Literal["asc", "desc"] | None = None
-    archived: bool | None = None
-    cwd: str | tuple[str, ...] | None = None
-    search_term: str | None = None
+    thread_id: str
+    experimental_prediction_mode: bool = False
+    experimental_disable_prediction_mcp: bool = False
+    last_turn_id: str | None = None
+    """The last turn that is taken over; omitted takes all of them."""
+    before_turn_id: str | None = None
+    path: str | None = None
+    model: str | None = None
+    model_provider: str | None = None
+    service_tier: str | None = None
+    cwd: str | None = None
+    runtime_workspace_roots: tuple[str, ...] | None = None
+    approval_policy: AskForApproval | None = None
+    approvals_reviewer: ApprovalsReviewer | None = None
+    sandbox: SandboxMode | None = None
+    permissions: str | None = None
+    config: dict[str, Raw] | None = None
+    """Keys of the configuration, with dots, and their values for this thread."""
+    base_instructions: str | None = None
+    developer_instructions: str | None = None
+    ephemeral: bool = False
+    attach_to_source: bool = False
+    thread_source: str | None = None
+    exclude_turns: bool = False
+    """Whether `thread.turns` stays empty."""
+    defer_goal_continuation: bool = False
 
 
-class ThreadListResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A page of them."""
-
-    data: tuple[Thread, ...]
-    next_cursor: str | None = None
-    backwards_cursor: str | None = None
-    read_states: None = None
+class ThreadForkResponse(ThreadStartResponse, frozen=True, kw_only=True):
+    """The new thread, and what it runs with."""
 
 
-class ThreadReadParams(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What is stored of a thread."""
+# Looking
+
+
+class ThreadReadParams(Params, frozen=True, kw_only=True):
+    """Look at a thread without loading it."""
 
     thread_id: str
     include_turns: bool = False
 
 
-class ThreadReadResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class ThreadReadResponse(Shape, frozen=True, kw_only=True):
     """The thread."""
 
     thread: Thread
-    read_state: None = None
+    read_state: Raw = field(default_factory=null)
 
 
-class LoadedListParams(msgspec.Struct, frozen=True, kw_only=True):
-    """Which threads are loaded."""
+class ThreadListParams(Params, frozen=True, kw_only=True):
+    """Look for threads."""
 
     cursor: str | None = None
-    limit: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] | None = None
+    """Where to go on; from an earlier answer."""
+    limit: U32 | None = None
+    sort_key: ThreadSortKey | None = None
+    """Omitted means `created_at`."""
+    sort_direction: SortDirection | None = None
+    """Omitted means `desc`."""
+    model_providers: tuple[str, ...] | None = None
+    """Omitted means the configured one, an empty list all."""
+    source_kinds: tuple[ThreadSourceKind, ...] | None = None
+    """Omitted or empty means those that a person began."""
+    originators: tuple[str, ...] | None = None
+    archived: bool | None = None
+    """Whether only archived threads are meant, instead of only the others."""
+    cwd: str | tuple[str, ...] | None = None
+    """Only threads of exactly this folder, or of one of these."""
+    search_term: str | None = None
+    """Only threads with this in their title."""
+    excluded_thread_ids: tuple[str, ...] | None = None
+    section_id: str | None = None
+    project_id: str | None = None
+    parent_thread_id: str | None = None
+    ancestor_thread_id: str | None = None
+    attached_to_thread_id: str | None = None
+    include_attached_threads: bool = False
+    current_account_only: bool = False
+    use_state_db_only: bool = False
 
 
-class LoadedListResult(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Their ids."""
+class ThreadListResponse(Shape, frozen=True, kw_only=True):
+    """A page of threads."""
+
+    data: tuple[Thread, ...]
+    read_states: dict[str, Raw] | None = None
+    next_cursor: str | None = None
+    backwards_cursor: str | None = None
+
+
+class ThreadLoadedListParams(Params, frozen=True, kw_only=True):
+    """Ask which threads are loaded."""
+
+    cursor: str | None = None
+    limit: U32 | None = None
+
+
+class ThreadLoadedListResponse(Shape, frozen=True, kw_only=True):
+    """The ids of loaded threads."""
 
     data: tuple[str, ...]
     next_cursor: str | None = None
 
 
-class ThreadIdParams(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A thread."""
-
-    thread_id: str
+# Changing
 
 
-class ThreadNameParams(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Name a thread."""
+class ThreadSetNameParams(Params, frozen=True, kw_only=True):
+    """Give a thread a name."""
 
     thread_id: str
     name: str
 
 
-class UnarchiveResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The thread that is in the list again."""
+class ThreadArchiveParams(Params, frozen=True, kw_only=True):
+    """Put a thread away."""
+
+    thread_id: str
+
+
+class ThreadUnarchiveParams(Params, frozen=True, kw_only=True):
+    """Take a thread out again."""
+
+    thread_id: str
+
+
+class ThreadUnarchiveResponse(Shape, frozen=True, kw_only=True):
+    """The thread."""
 
     thread: Thread
 
 
-class UnsubscribeResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of it."""
-
-    status: Literal["notLoaded", "notSubscribed", "unsubscribed"]
-
-
-class ThreadStarted(msgspec.Struct, frozen=True, kw_only=True):
-    """A thread is loaded."""
-
-    thread: Thread
-
-
-class ThreadStatusChanged(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """How a thread stands has changed."""
-
-    thread_id: str
-    status: ThreadStatus
-
-
-class ThreadClosed(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A thread is not loaded any more."""
+class ThreadUnsubscribeParams(Params, frozen=True, kw_only=True):
+    """Hear no more of a thread."""
 
     thread_id: str
 
 
-class ThreadNameUpdated(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A thread was named."""
+class ThreadUnsubscribeResponse(Shape, frozen=True, kw_only=True):
+    """Whether anything was heard of it before."""
 
-    thread_id: str
-    thread_name: str | None = None
+    status: ThreadUnsubscribeStatus
