@@ -1532,6 +1532,17 @@ def test_a_delegation_that_has_words_after_all_does_not_wait() -> None:
         playbook >> server.HandoffRequested(handoff_id="d1", item_id="d1", text="run it") << sent_turn("run it")
 
 
+def test_what_was_said_before_a_delegation_is_told_once_and_stays() -> None:
+    conversation = Conversation(Options())
+    conversation.handle(OPENED, 1.0)
+    conversation.handle(server.InputTranscriptDelta(delta="hello"), 2.0)
+    said = conversation.said_before(handoff())
+    assert [(each.speaker, each.text) for each in said] == [("user", "hello"), ("user", "run the tests")]
+    assert conversation.said_before(handoff()) == said
+    conversation.handle(handoff(), 3.0)
+    assert conversation.said_before(handoff()) == ()
+
+
 @dataclasses.dataclass(frozen=True)
 class TurnMatcher:
     words: str
