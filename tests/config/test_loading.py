@@ -167,6 +167,8 @@ EVERY_KEY_OF_THE_MODEL: dict[str, tuple[str, object]] = {
     "model_reasoning_effort": ('"high"', "high"),
     "approval_policy": ('"untrusted"', "untrusted"),
     "sandbox_mode": ('"danger-full-access"', "danger-full-access"),
+    "base_instructions": ('"Be a poet."', "Be a poet."),
+    "developer_instructions": ('"Rhyme."', "Rhyme."),
 }
 
 

@@ -49,6 +49,8 @@ class DeskAgent(Agent):
         self.fails_to_prepare: Exception | None = None
         self.requests: list[TurnRequest] = []
         self.steered: list[str] = []
+        self.steered_metadata: list[Mapping[str, str] | None] = []
+        self.closed = 0
         self.interrupts = 0
         self.answers: list[tuple[str, bool]] = []
         self.running = False
@@ -90,6 +92,7 @@ class DeskAgent(Agent):
         if self.refuses_with is not None:
             raise self.refuses_with
         self.steered.append(text)
+        self.steered_metadata.append(metadata)
 
     async def interrupt(self) -> None:
         self.interrupts += 1
@@ -103,6 +106,7 @@ class DeskAgent(Agent):
 
     async def close(self) -> None:
         assert not self.running, "a conversation ends its turns"
+        self.closed += 1
 
 
 @dataclasses.dataclass

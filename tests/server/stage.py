@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from backchannel.threads import Thread, ThreadStore
+    from backchannel.server.settings import Assignment
+    from backchannel.threads import ThreadStore
 
 __all__ = ["Client", "House", "house"]
 
@@ -109,7 +110,16 @@ class Client:
 class House:
     """A running app server."""
 
-    def __init__(self, app: App, agents: dict[str, DeskAgent], tasks: asyncio.TaskGroup) -> None:
+    def __init__(
+        self,
+        app: App,
+        agents: dict[str, DeskAgent],
+        assignments: dict[str, Assignment],
+        made: list[DeskAgent],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self.assignments = assignments
+        self._made = made
         self.app = app
         self.agents = agents
         self._tasks = tasks
@@ -130,6 +140,10 @@ class House:
         for task in self._running:
             task.cancel()
 
+    @property
+    def agents_closed(self) -> int:
+        return sum(agent.closed for agent in self._made)
+
     def agent(self, thread_id: str) -> DeskAgent:
         return self.agents[thread_id]
 
@@ -145,10 +159,15 @@ async def house(
 ) -> AsyncIterator[House]:
     """A server whose realtime server is at `url`, and whose agents are desks."""
     agents: dict[str, DeskAgent] = {}
+    assignments: dict[str, Assignment] = {}
+    made: list[DeskAgent] = []
 
-    def make(thread: Thread) -> DeskAgent:
-        agents[thread.thread_id] = DeskAgent()
-        return agents[thread.thread_id]
+    def make(assignment: Assignment) -> DeskAgent:
+        assignments[assignment.thread.thread_id] = assignment
+        agent = DeskAgent()
+        made.append(agent)
+        agents[assignment.thread.thread_id] = agent
+        return agent
 
     credentials = Credentials(folder / "state")
     if api_key is not None:
@@ -167,7 +186,7 @@ async def house(
         make_agent=make,
     )
     async with App(options) as app, asyncio.TaskGroup() as tasks:
-        staged = House(app, agents, tasks)
+        staged = House(app, agents, assignments, made, tasks)
         try:
             yield staged
         finally:

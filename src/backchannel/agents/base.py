@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from backchannel.errors import LocalProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
+    from backchannel.config import Model
     from backchannel.core import AgentReport
 
-__all__ = ["Agent", "TurnRequest"]
+__all__ = ["EARLIER_ENTRIES", "Agent", "TurnRequest"]
+
+EARLIER_ENTRIES: Final = 2000
+"""So many of the newest entries of a thread are worth giving to the agent that goes on with it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,8 @@ class TurnRequest:
     """Where the thread comes from, such as `forked_from_thread_id`, for agents that pass that on."""
     metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """What the client wants to be passed on with what is sent for this turn."""
+    settings: Model | None = None
+    """How to work from this turn on, for agents with a language model; None: as before."""
 
 
 class Agent(abc.ABC):

@@ -9,10 +9,11 @@ from backchannel.errors import UsageError
 from backchannel.net import model_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from backchannel.agents.base import Agent
+    from backchannel.threads import Entry
 
 __all__ = ["AGENT_NAMES", "choose_agent", "make_agent"]
 
@@ -33,6 +34,7 @@ def make_agent(
     config: Config | None = None,
     stored_key: str | None = None,
     thread_id: str | None = None,
+    earlier: Iterable[Entry] = (),
     on_notice: Callable[[str], None] = lambda _: None,
 ) -> Agent:
     """The agent of this name, working in a folder; the caller closes it.
@@ -44,6 +46,7 @@ def make_agent(
         config: Which model an agent that has one works with, and what it may do; None: nothing is configured.
         stored_key: The key of the login.
         thread_id: The thread that it is going to work for, where there is one.
+        earlier: What is kept of that thread, so that an agent which remembers nothing itself can go on with it.
         on_notice: Is told what a person should know of an agent and is no report of its work.
 
     Raises:
@@ -64,6 +67,8 @@ def make_agent(
                 model=configured.model,
                 api_key=model_key(provider, env=env, stored_key=stored_key),
             )
-            return ResponsesAgent(cwd=cwd, options=options, env=env, thread_id=thread_id, on_notice=on_notice)
+            return ResponsesAgent(
+                cwd=cwd, options=options, env=env, thread_id=thread_id, earlier=earlier, on_notice=on_notice
+            )
         case _:
             raise UsageError(f"unknown agent {name!r}; choose one of: {', '.join(AGENT_NAMES)}")

@@ -175,6 +175,10 @@ class Model(_Discreet, frozen=True, kw_only=True):
     sandbox_mode: Literal["read-only", "workspace-write", "danger-full-access"] = "workspace-write"
     """What its commands can do without permission: read; also write in the folder it works in; or everything, without
     a sandbox."""
+    base_instructions: str | None = None
+    """What it is told before everything else, in the place of our own instructions."""
+    developer_instructions: str | None = None
+    """What it is told besides."""
 
 
 class Provider(_Discreet, frozen=True, kw_only=True):

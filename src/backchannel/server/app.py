@@ -33,10 +33,11 @@ if TYPE_CHECKING:
     import msgspec
 
     from backchannel.agents import Agent
-    from backchannel.config import Config
+    from backchannel.config import Config, Model
     from backchannel.errors import BackchannelError
     from backchannel.server.account import Credentials
     from backchannel.server.outbox import Outbox
+    from backchannel.server.settings import Assignment
     from backchannel.server.voice import Voice
     from backchannel.threads import Thread, ThreadStore
 
@@ -60,7 +61,7 @@ class AppOptions:
     """Where threads work that name no folder."""
     store: ThreadStore
     credentials: Credentials
-    make_agent: Callable[[Thread], Agent]
+    make_agent: Callable[[Assignment], Agent]
     """Makes the agent of a thread; it may block."""
 
 
@@ -179,9 +180,11 @@ class App:
 
     # Threads
 
-    def load(self, thread: Thread, agent: Agent, *, is_kept: bool, is_ephemeral: bool = False) -> LiveThread:
+    def load(
+        self, thread: Thread, agent: Agent, *, settings: Model, is_kept: bool, is_ephemeral: bool = False
+    ) -> LiveThread:
         """A thread can be worked in from now on."""
-        live = LiveThread(thread, agent=agent, services=self)
+        live = LiveThread(thread, agent=agent, settings=settings, services=self)
         self.threads[thread.thread_id] = live
         if is_kept:
             self._kept.add(thread.thread_id)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from backchannel.agents import Agent
+    from backchannel.config import Model
     from backchannel.core import AgentReport
     from backchannel.threads import Entry, Thread, ThreadStore
 
@@ -84,8 +85,14 @@ class Ask:
     client_id: str | None = None
     metadata: Mapping[str, str] | None = None
     """What the client wants to travel with the requests for a model; None leaves it as it was."""
+    metadata_patch: Mapping[str, str] | None = None
+    """What it wants to travel besides."""
     briefing: tuple[str, ...] = ()
     by_voice: bool = False
+
+    def metadata_after(self, before: Mapping[str, str]) -> Mapping[str, str]:
+        """What travels from now on."""
+        return {**(before if self.metadata is None else self.metadata), **(self.metadata_patch or {})}
 
 
 @dataclasses.dataclass(slots=True, kw_only=True)
@@ -94,6 +101,8 @@ class RunningTurn:
 
     turn_id: str
     started_at_ms: int
+    metadata: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """What the client wants to travel with the requests for a model."""
     listeners: list[Callable[[AgentReport], None]] = dataclasses.field(default_factory=list)
     """Those who asked for it by voice; with none, the voice hears of it as of something that others asked for."""
     message_id: str | None = None
@@ -128,11 +137,14 @@ class LiveThread:
     Args:
         thread: What is known of it.
         agent: Does its work.
+        settings: How the agent works.
         services: The server around it.
     """
 
-    def __init__(self, thread: Thread, *, agent: Agent, services: Services) -> None:
+    def __init__(self, thread: Thread, *, agent: Agent, settings: Model, services: Services) -> None:
         self.thread = thread
+        self.settings = settings
+        """Those of the next turn."""
         self.turn: RunningTurn | None = None
         self.briefing = core.Briefing()
         """What the agent is still to be told of the voice."""
@@ -164,7 +176,11 @@ class LiveThread:
                 self.turn.listeners.append(listener)
             self._services.start("steer", self._steer(self.turn, ask))
             return self.turn
-        turn = self.turn = RunningTurn(turn_id=self._services.new_id(), started_at_ms=self._services.now_ms())
+        turn = self.turn = RunningTurn(
+            turn_id=self._services.new_id(),
+            started_at_ms=self._services.now_ms(),
+            metadata=ask.metadata_after({}),
+        )
         if listener is not None:
             turn.listeners.append(listener)
         self._has_failed = False
@@ -231,7 +247,8 @@ class LiveThread:
             thread_id=self.thread_id,
             session_id=self.thread_id,
             origin={} if self.thread.forked_from is None else {"forked_from_thread_id": self.thread.forked_from},
-            metadata=ask.metadata or {},
+            metadata=turn.metadata,
+            settings=self.settings,
         )
         end: core.AgentTurnEnded | None = None
         try:
@@ -257,8 +274,9 @@ class LiveThread:
     async def _steer(self, turn: RunningTurn, ask: Ask) -> None:
         # A turn that has only just been asked for has to begin first.
         await asyncio.sleep(0)
+        metadata = ask.metadata_after(turn.metadata)
         try:
-            await self._agent.steer(ask.text, metadata=ask.metadata)
+            await self._agent.steer(ask.text, metadata=metadata)
         except SteerRefused as exc:
             self.failed(f"failed to submit turn input: {exc}")
         except LocalProtocolError:
@@ -268,6 +286,7 @@ class LiveThread:
             else:
                 self._services.start("steer", self._steer(self.turn, ask))
         else:
+            turn.metadata = metadata
             self._keep(UserAsked(at_ms=self._services.now_ms(), text=ask.text, by_voice=ask.by_voice))
             self._show_asked(turn, ask)
 

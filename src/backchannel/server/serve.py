@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from backchannel.agents import Agent
     from backchannel.config import Config
-    from backchannel.threads import Thread, ThreadStore
+    from backchannel.server.settings import Assignment
+    from backchannel.threads import ThreadStore
 
 __all__ = ["ServeOptions", "serve"]
 
@@ -91,19 +92,20 @@ async def serve(options: ServeOptions) -> int:
     return 0
 
 
-def _agents(options: ServeOptions, credentials: Credentials) -> Callable[[Thread], Agent]:
-    def make(thread: Thread) -> Agent:
-        config = options.config
-        if thread.model is not None:
-            config = msgspec.structs.replace(config, model=msgspec.structs.replace(config.model, model=thread.model))
-        name = options.agent or choose_agent(config, stored_key=credentials.api_key)
+def _agents(options: ServeOptions, credentials: Credentials) -> Callable[[Assignment], Agent]:
+    def make(assignment: Assignment) -> Agent:
+        thread = assignment.thread
+        config = msgspec.structs.replace(options.config, model=assignment.settings)
+        if thread.model_provider in config.providers:
+            config = msgspec.structs.replace(config, model_provider=thread.model_provider)
         return make_agent(
-            name,
+            options.agent or choose_agent(config, stored_key=credentials.api_key),
             cwd=Path(thread.cwd),
             env=options.env,
             config=config,
             stored_key=credentials.api_key,
             thread_id=thread.thread_id,
+            earlier=assignment.earlier,
             on_notice=lambda message: _log.warning("! %s", message),
         )
 

@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from backchannel import __version__
+from backchannel.agents import EARLIER_ENTRIES
 from backchannel.context.scans import branch_of, find_project
 from backchannel.errors import BackchannelError, StoreError, UnknownThread, UsageError
 from backchannel.server.methods import Methods, Refused, check_thread_id, row
+from backchannel.server.settings import Assignment, changed_for_thread, seen_policy, seen_sandbox
 from backchannel.threads import Thread, ThreadQuery, TurnQuery, TurnStatus
 from backchannel.wire import appserver, jsonrpc
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from backchannel.agents import Agent
+    from backchannel.config import Model
     from backchannel.server.app import App
     from backchannel.server.live_thread import LiveThread
     from backchannel.server.peer import Peer
@@ -86,7 +90,8 @@ class _Threads:
             model_provider=params.model_provider or app.options.config.model_provider,
             model=params.model,
         )
-        live = await self._load(thread, is_kept=False, is_ephemeral=params.ephemeral is True)
+        settings = changed_for_thread(app.options.config.model, params)
+        live = await self._load(thread, settings, is_kept=False, is_ephemeral=params.ephemeral is True)
         return self._joined(peer, live)
 
     async def resume(self, peer: Peer, params: appserver.ThreadResumeParams) -> appserver.ThreadStartResponse:
@@ -96,14 +101,17 @@ class _Threads:
             thread = await self._stored(params.thread_id)
             if thread is None:
                 raise Refused(f"no rollout found for thread id {params.thread_id}")
+            settings = changed_for_thread(self._settings(thread), params)
             if params.cwd is not None:
                 thread = dataclasses.replace(thread, cwd=self._folder(params.cwd))
-            live = await self._load(thread, is_kept=True)
+            live = await self._load(thread, settings, is_kept=True)
         turns = () if params.exclude_turns else await self._turns(params.thread_id)
         return self._joined(peer, live, turns=turns)
 
     async def fork(self, peer: Peer, params: appserver.ThreadForkParams) -> appserver.ThreadStartResponse:
         check_thread_id(params.thread_id)
+        if params.last_turn_id is not None or params.before_turn_id is not None:
+            raise Refused("a thread is copied whole here; leave lastTurnId and beforeTurnId out")
         await self._app.flush()
         new_id, at_ms = self._app.new_id(), self._app.now_ms()
         store = self._app.options.store
@@ -113,7 +121,7 @@ class _Threads:
             raise Refused(f"no rollout found for thread id {params.thread_id}") from None
         except StoreError as exc:
             raise _unusable(exc) from exc
-        live = await self._load(thread, is_kept=True)
+        live = await self._load(thread, changed_for_thread(self._settings(thread), params), is_kept=True)
         turns = () if params.exclude_turns else await self._turns(new_id)
         return self._joined(peer, live, turns=turns)
 
@@ -208,12 +216,27 @@ class _Threads:
         except StoreError as exc:
             raise _unusable(exc) from exc
 
-    async def _load(self, thread: Thread, *, is_kept: bool, is_ephemeral: bool = False) -> LiveThread:
+    def _settings(self, thread: Thread) -> Model:
+        """Those of a thread that is kept, before a client wants others."""
+        settings = self._app.options.config.model
+        return settings if thread.model is None else msgspec.structs.replace(settings, model=thread.model)
+
+    async def _load(self, thread: Thread, settings: Model, *, is_kept: bool, is_ephemeral: bool = False) -> LiveThread:
+        make, store = self._app.options.make_agent, self._app.options.store
+
+        def made() -> Agent:
+            earlier = store.entries(thread.thread_id, newest=EARLIER_ENTRIES) if is_kept else ()
+            return make(Assignment(thread=thread, settings=settings, earlier=earlier))
+
         try:
-            agent = await asyncio.to_thread(self._app.options.make_agent, thread)
+            agent = await asyncio.to_thread(made)
         except BackchannelError as exc:
             raise Refused(str(exc)) from exc
-        return self._app.load(thread, agent, is_kept=is_kept, is_ephemeral=is_ephemeral)
+        if (live := self._app.threads.get(thread.thread_id)) is not None:
+            # Another client was quicker.
+            await agent.close()
+            return live
+        return self._app.load(thread, agent, settings=settings, is_kept=is_kept, is_ephemeral=is_ephemeral)
 
     def _joined(
         self, peer: Peer, live: LiveThread, *, turns: tuple[appserver.Turn, ...] = ()
@@ -224,13 +247,14 @@ class _Threads:
         self._app.start("thread started", self._tell_started(live.thread_id, msgspec.structs.replace(seen, turns=())))
         return appserver.ThreadStartResponse(
             thread=seen,
-            model=live.thread.model or "",
+            model=live.settings.model or "",
             model_provider=live.thread.model_provider or _NO_PROVIDER,
             cwd=live.thread.cwd,
             runtime_workspace_roots=(live.thread.cwd,),
-            approval_policy="never",
+            approval_policy=seen_policy(live.settings),
             approvals_reviewer="user",
-            sandbox=appserver.DangerFullAccess(),
+            sandbox=seen_sandbox(live.settings),
+            reasoning_effort=live.settings.model_reasoning_effort,
         )
 
     async def _tell_started(self, thread_id: str, thread: appserver.Thread) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from backchannel.server.live_thread import Ask
 from backchannel.server.methods import Methods, Refused, find_live, row
+from backchannel.server.settings import changed_by_turn
 from backchannel.wire import appserver
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ class _Turns:
     def start(self, _: Peer, params: appserver.TurnStartParams) -> appserver.TurnStartResponse:
         live = find_live(self._app, params.thread_id)
         _check_length(params.input)
+        if params.cwd is not None and os.path.normpath(params.cwd) != os.path.normpath(live.thread.cwd):
+            raise Refused(f"this thread works in {live.thread.cwd}; start another thread for another folder")
+        live.settings = changed_by_turn(live.settings, params)
         turn = live.submit(_ask(params))
         shown = appserver.Turn(id=turn.turn_id, status="inProgress", items_view="notLoaded", root_turn_id=turn.turn_id)
         return appserver.TurnStartResponse(turn=shown)
@@ -69,4 +74,5 @@ def _ask(params: appserver.TurnStartParams | appserver.TurnSteerParams) -> Ask:
         content=params.input,
         client_id=params.client_user_message_id,
         metadata=params.responsesapi_client_metadata,
+        metadata_patch=params.responsesapi_client_metadata_patch,
     )

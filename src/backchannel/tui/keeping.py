@@ -12,6 +12,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
+from backchannel.agents import EARLIER_ENTRIES
 from backchannel.context import DEFAULT_ORIGINATOR
 from backchannel.context.scans import branch_of, find_project
 from backchannel.errors import BackchannelError, StoreError, UnknownThread, UsageError
@@ -111,6 +112,17 @@ class Keeping:
     def store(self) -> ThreadStore | None:
         """Where earlier work is found; None where the store cannot be used."""
         return self._store
+
+    async def earlier(self) -> tuple[Entry, ...]:
+        """What is kept of the thread that goes on; nothing of a new one.
+
+        Raises:
+            StoreError: It cannot be read.
+        """
+        store, resumed = self._store, self._resumed
+        if store is None or resumed is None:
+            return ()
+        return await asyncio.to_thread(lambda: store.entries(resumed.thread_id, newest=EARLIER_ENTRIES))
 
     def note(self, event: screen.ScreenEvent) -> None:
         """Keep what is worth it of what is shown."""

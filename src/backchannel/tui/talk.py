@@ -201,6 +201,8 @@ class _Talk:
             cwd=self._options.cwd,
             env=self._env,
             config=self._options.config,
+            thread_id=thread_id,
+            earlier=() if self._keeping is None else await self._keeping.earlier(),
             on_notice=self._notice,
         )
         stack.push_async_callback(agent.close)

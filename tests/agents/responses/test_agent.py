@@ -10,6 +10,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from backchannel.agents import AGENT_NAMES, ResponsesAgent, ResponsesOptions, TurnRequest, make_agent
@@ -44,6 +45,7 @@ from backchannel.testing import (
     says,
     text_delta,
 )
+from backchannel.threads import AgentSaid, TurnBegan, UserAsked
 from tests.agents.projects import environment, processes_in
 from tests.agents.responses.test_patch import patch
 from tests.agents.responses.test_sandbox import stand_in
@@ -52,6 +54,8 @@ from tests.planted import API_KEY, planted_in
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
+
+    from backchannel.threads import Entry
 
 FREE = Model(model="mock-model", approval_policy="never", sandbox_mode="danger-full-access")
 ASKING = Model(model="mock-model", approval_policy="on-request", sandbox_mode="workspace-write")
@@ -136,6 +140,7 @@ async def desk(
     over: str = "http",
     env: Mapping[str, str] | None = None,
     thread_id: str | None = None,
+    earlier: tuple[Entry, ...] = (),
     **provider: Any,
 ) -> AsyncIterator[Desk]:
     websocket = over == "websocket"
@@ -154,6 +159,7 @@ async def desk(
             ),
             env=environment(root.parent) if env is None else env,
             thread_id=thread_id,
+            earlier=earlier,
             on_notice=notices.append,
             random=lambda: 0.0,
             unix_time=lambda: 1_700_000_000.5,
@@ -229,6 +235,57 @@ async def test_the_model_is_told_where_it_works_and_what_was_said(root: Path) ->
     assert two.texts == [*one.texts, ("assistant", "One."), ("user", delegation)]
     assert one.headers["authorization"] == f"Bearer {API_KEY}"
     assert planted_in(json.dumps(one.body)) == []
+
+
+async def test_what_is_kept_of_a_thread_is_told_again(root: Path) -> None:
+    earlier = (
+        UserAsked(at_ms=1, text="fix it"),
+        TurnBegan(at_ms=1, turn_id="t", request="fix it"),
+        AgentSaid(at_ms=2, text="Looking.", is_final=False),
+        AgentSaid(at_ms=3, text="Fixed.", is_final=True),
+        UserAsked(at_ms=4, text=""),
+    )
+    async with desk(root, thread_id="A", earlier=earlier) as at:
+        await at.work("thanks", thread_id="A")
+        await at.work("hello", thread_id="B")
+        here, other = at.server.requests
+    assert here.texts[1:] == [
+        ("user", "fix it"),
+        ("assistant", "Looking."),
+        ("assistant", "Fixed."),
+        ("user", "thanks"),
+    ]
+    assert [item.get("phase") for item in here.input if item.get("role") == "assistant"] == [
+        "commentary",
+        "final_answer",
+    ]
+    assert other.texts[1:] == [("user", "hello")]
+
+
+async def test_how_it_works_can_change_from_turn_to_turn(root: Path) -> None:
+    poet = msgspec.structs.replace(
+        FREE,
+        model="other",
+        model_reasoning_effort="low",
+        base_instructions="Be a poet.",
+        developer_instructions="Rhyme.",
+    )
+    writes = [created(), function_call("exec_command", {"cmd": "touch made"}), completed("r1")]
+    async with desk(root, says("One."), says("Two."), writes, says("Three.")) as at:
+        await at.work("first")
+        await at.work("second", settings=poet)
+        await at.work(
+            "third", settings=msgspec.structs.replace(poet, sandbox_mode="read-only", approval_policy="never")
+        )
+        first, second, *_ = at.server.requests
+        declined = at.outputs()
+
+    assert [first.body["model"], second.body["model"]] == ["mock-model", "other"]
+    assert [first.body["instructions"] == "Be a poet.", second.body["instructions"]] == [False, "Be a poet."]
+    assert second.body["reasoning"]["effort"] == "low"
+    assert second.texts[1] == ("developer", "Rhyme.")
+    assert len(declined) == 1
+    assert not (root / "made").exists()
 
 
 async def test_each_thread_has_its_own_history(root: Path) -> None:

@@ -20,6 +20,7 @@ from backchannel.agents.base import Agent, TurnRequest
 from backchannel.agents.responses.failures import Cause, Failure, ModelFailed, Retries
 from backchannel.agents.responses.history import History
 from backchannel.agents.responses.instructions import INSTRUCTIONS, environment
+from backchannel.agents.responses.items import Said, SpokenPhase, spoken
 from backchannel.agents.responses.loop import Begun, Loop, Steered
 from backchannel.agents.responses.metadata import render_metadata
 from backchannel.agents.responses.permission import Rules
@@ -32,15 +33,17 @@ from backchannel.config import OPENAI, Model, Provider
 from backchannel.core import AgentTurnEnded, parse_delegation
 from backchannel.errors import LocalProtocolError, TrustError, UsageError
 from backchannel.net import KEY_VARIABLES, make_tls_context, provider_headers
+from backchannel.threads import AgentSaid, UserAsked
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 
     from backchannel.agents.responses.events import StreamEvent
     from backchannel.agents.responses.items import Item
     from backchannel.agents.responses.way import Way
     from backchannel.core import AgentReport
+    from backchannel.threads import Entry
 
 __all__ = ["DEFAULT_MODEL", "ResponsesAgent", "ResponsesOptions"]
 
@@ -88,6 +91,7 @@ class ResponsesAgent(Agent):
         options: Which model, and what it may do.
         env: The environment: for commands, without the keys; for proxies and trusted certificates.
         thread_id: Of turns that name no thread; None: one is made up.
+        earlier: What is kept of that thread: what was asked and answered in it before.
         on_notice: Is told what a person should know: that no sandbox works, that the model does not answer.
         random: Gives numbers from 0 up to, but not including, 1.
         unix_time: Seconds since 1970.
@@ -100,6 +104,7 @@ class ResponsesAgent(Agent):
         options: ResponsesOptions,
         env: Mapping[str, str],
         thread_id: str | None = None,
+        earlier: Iterable[Entry] = (),
         on_notice: Callable[[str], None] = lambda _: None,
         random: Callable[[], float] = random.random,
         unix_time: Callable[[], float] = time.time,
@@ -112,7 +117,8 @@ class ResponsesAgent(Agent):
         self._random = random
         self._unix_time = unix_time
         self._thread_id = thread_id or str(uuid.uuid4())
-        self._histories: dict[str, History] = {}
+        self._histories = {self._thread_id: History()}
+        self._histories[self._thread_id].add(*_remembered(earlier))
         self._tools = tools_json(freeform=options.provider.is_openai)
         self._way: Way | None = None
         self._confinement: Confinement | None = None
@@ -148,6 +154,8 @@ class ResponsesAgent(Agent):
             raise LocalProtocolError(f"turn {self._turn.turn_id} is still running")
         if self._closed:
             raise LocalProtocolError("the agent is closed")
+        if request.settings is not None:
+            self._take(request.settings)
         self._request = request
         self._metadata = dict(request.metadata)
         self._started_ms = int(self._unix_time() * 1000)
@@ -208,6 +216,12 @@ class ResponsesAgent(Agent):
 
     # ---- what a turn needs ----
 
+    def _take(self, settings: Model) -> None:
+        before = self._options.model
+        if (settings.sandbox_mode, settings.approval_policy) != (before.sandbox_mode, before.approval_policy):
+            self._confinement = None
+        self._options = dataclasses.replace(self._options, model=settings)
+
     def _history(self, request: TurnRequest) -> History:
         thread_id = request.thread_id or self._thread_id
         history = self._histories.pop(thread_id, None) or History()
@@ -257,8 +271,8 @@ class ResponsesAgent(Agent):
         session_id = (turn.session_id if turn is not None else None) or thread_id
         return ModelRequest(
             model=self._options.model_name,
-            instructions=INSTRUCTIONS,
-            items=(environment(self._root, confinement.rules), *items),
+            instructions=self._options.model.base_instructions or INSTRUCTIONS,
+            items=(environment(self._root, confinement.rules), *self._besides(), *items),
             tools=self._tools,
             effort=self._options.model.model_reasoning_effort,
             thread_id=thread_id,
@@ -273,6 +287,10 @@ class ResponsesAgent(Agent):
                 "originator": self._options.originator,
             },
         )
+
+    def _besides(self) -> tuple[Item, ...]:
+        told = self._options.model.developer_instructions
+        return (Said("developer", told),) if told else ()
 
     def _about(
         self, turn: TurnRequest | None, confinement: Confinement, *, thread_id: str, session_id: str
@@ -312,6 +330,18 @@ class ResponsesAgent(Agent):
     def _new_approval_id(self) -> str:
         self._n_approvals += 1
         return f"approval-{self._n_approvals}"
+
+
+def _remembered(entries: Iterable[Entry]) -> Iterable[Item]:
+    """What was asked and answered; what was done in between is seen in the files."""
+    for entry in entries:
+        match entry:
+            case UserAsked(text=text) if text:
+                yield Said("user", text)
+            case AgentSaid(text=text, is_final=is_final) if text:
+                yield spoken(text, SpokenPhase.FINAL if is_final else SpokenPhase.COMMENTARY)
+            case _:
+                pass
 
 
 def _without_keys(env: Mapping[str, str], provider: Provider) -> dict[str, str]:

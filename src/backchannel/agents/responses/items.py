@@ -15,7 +15,19 @@ from typing import Final, Literal, TypeAlias, assert_never
 
 import msgspec
 
-__all__ = ["Call", "Item", "Kept", "Output", "Said", "Spoken", "SpokenPhase", "encode_item", "read_item", "size_of"]
+__all__ = [
+    "Call",
+    "Item",
+    "Kept",
+    "Output",
+    "Said",
+    "Spoken",
+    "SpokenPhase",
+    "encode_item",
+    "read_item",
+    "size_of",
+    "spoken",
+]
 
 _NOT_SENT_BACK: Final = ("id", "status")
 
@@ -130,6 +142,13 @@ def read_item(raw: bytes) -> Item | None:
             return Kept(text) if encrypted else None
         case _ as unreachable:
             assert_never(unreachable)
+
+
+def spoken(text: str, phase: SpokenPhase) -> Spoken:
+    """A message of the model that it does not remember itself."""
+    content = [{"type": "output_text", "text": text}]
+    message = {"type": "message", "role": "assistant", "content": content, "phase": phase.value}
+    return Spoken(text, _encode(message).decode(), phase)
 
 
 def encode_item(item: Item) -> bytes:
