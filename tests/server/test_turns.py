@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from backchannel import core
 from tests.runtime.stage import ended, message, until
 from tests.server.stage import Client, House, house
@@ -163,6 +165,93 @@ async def test_permission_is_asked_of_the_client(tmp_path: Path) -> None:
             assert client.all("thread/status/changed")[-1]["status"]["activeFlags"] == []
             staged.agent(thread_id).desk.put_nowait(ended("t"))
             await client.sees("turn/completed")
+
+
+CHANGES = (
+    core.FileChange(path="a.py", kind="update", diff="@@\n-a\n+b\n", moved_to="b.py"),
+    core.FileChange(path="new.py", kind="add", diff="x\n"),
+    core.FileChange(path="old.py", kind="delete", diff=""),
+)
+SEEN_CHANGES = [
+    {"path": "a.py", "kind": {"type": "update", "move_path": "b.py"}, "diff": "@@\n-a\n+b\n"},
+    {"path": "new.py", "kind": {"type": "add"}, "diff": "x\n"},
+    {"path": "old.py", "kind": {"type": "delete"}, "diff": ""},
+]
+
+
+@pytest.mark.parametrize(("decision", "status"), [("accept", "completed"), ("decline", "declined")])
+async def test_a_change_of_files_is_asked_for_and_shown_as_one(tmp_path: Path, decision: str, status: str) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id, turn_id = await begun(staged, client)
+        desk = staged.agent(thread_id).desk
+        desk.put_nowait(
+            core.AgentApprovalRequested(
+                turn_id="t", approval_id="a", action="change a.py", detail="patch", command_id="c", changes=CHANGES
+            )
+        )
+        request = await client.sees("item/fileChange/requestApproval")
+        item = (await client.sees("item/started", times=2))["item"]
+        assert item == {**item, "type": "fileChange", "status": "inProgress", "changes": SEEN_CHANGES}
+        assert (request["itemId"], request["turnId"], request["reason"]) == (item["id"], turn_id, "change a.py")
+        client.answer("item/fileChange/requestApproval", {"decision": decision})
+        await until(lambda: staged.agent(thread_id).answers != [], "the answer")
+        if decision == "accept":
+            desk.put_nowait(
+                core.AgentCommandStarted(turn_id="t", command_id="c", command="apply_patch", changes=CHANGES)
+            )
+            desk.put_nowait(core.AgentCommandOutput(turn_id="t", command_id="c", text="passed over"))
+            desk.put_nowait(core.AgentCommandEnded(turn_id="t", command_id="c", exit_status=0, elapsed_s=0.1))
+        desk.put_nowait(ended("t"))
+        await client.sees("turn/completed")
+    assert [each["item"]["type"] for each in client.all("item/started")] == ["userMessage", "fileChange"]
+    assert client.all("item/completed")[-1]["item"] == {**item, "status": status}
+
+
+async def test_a_command_that_waits_for_permission_is_one_item(tmp_path: Path) -> None:
+    for approved in (True, False):
+        async with house(tmp_path) as staged:
+            client = await staged.client()
+            thread_id, _ = await begun(staged, client)
+            desk = staged.agent(thread_id).desk
+            wanted = core.AgentApprovalRequested(
+                turn_id="t", approval_id="a", action="run make", detail="make", command_id="c"
+            )
+            desk.put_nowait(wanted)
+            item_id = (await client.sees("item/commandExecution/requestApproval"))["itemId"]
+            client.answer("item/commandExecution/requestApproval", {"decision": "accept" if approved else "decline"})
+            await client.sees("serverRequest/resolved")
+            if approved:
+                desk.put_nowait(core.AgentCommandStarted(turn_id="t", command_id="c", command="make"))
+                desk.put_nowait(core.AgentCommandEnded(turn_id="t", command_id="c", exit_status=1, elapsed_s=0.1))
+            desk.put_nowait(ended("t"))
+            await client.sees("turn/completed")
+        started = [each["item"]["id"] for each in client.all("item/started")]
+        assert started[1:] == [item_id]
+        last = client.all("item/completed")[-1]["item"]
+        expected = ("failed", 1) if approved else ("declined", None)
+        assert (last["id"], last["status"], last["exitCode"]) == (item_id, *expected)
+
+
+async def test_what_a_thread_has_cost_is_told(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id, turn_id = await begun(staged, client)
+        cost = core.TokensUsed(input=10, cached_input=4, output=5, reasoning_output=2)
+        end = core.AgentTurnEnded(turn_id="t", outcome=core.Outcome.COMPLETED, tokens=cost + cost, last_tokens=cost)
+        staged.agent(thread_id).desk.put_nowait(end)
+        await client.sees("turn/completed")
+        assert client.methods[-3:] == ["thread/tokenUsage/updated", "thread/status/changed", "turn/completed"]
+        await client.ask("turn/start", {"threadId": thread_id, "input": TEXT})
+        await until(lambda: len(staged.agent(thread_id).requests) > 1, "the next turn")
+        staged.agent(thread_id).desk.put_nowait(end)
+        await client.sees("turn/completed", times=2)
+    first, second = client.all("thread/tokenUsage/updated")
+    one = {"totalTokens": 15, "inputTokens": 10, "cachedInputTokens": 4, "outputTokens": 5, "reasoningOutputTokens": 2}
+    assert (first["threadId"], first["turnId"]) == (thread_id, turn_id)
+    assert first["tokenUsage"]["last"] == {"cacheWriteInputTokens": 0, **one}
+    assert first["tokenUsage"]["total"]["totalTokens"] == 30
+    assert second["tokenUsage"]["total"]["totalTokens"] == 60
 
 
 async def test_the_first_answer_counts(tmp_path: Path) -> None:

@@ -17,9 +17,11 @@ from backchannel.core.reports import (
     AgentMessageDelta,
     AgentReport,
     AgentTurnEnded,
+    FileChange,
     Outcome,
     Phase,
     Risk,
+    TokensUsed,
 )
 from backchannel.core.transcript import Utterance
 
@@ -36,6 +38,7 @@ __all__ = [
     "AgentTurnEnded",
     "Briefing",
     "Conversation",
+    "FileChange",
     "Options",
     "Outcome",
     "Phase",
@@ -43,6 +46,7 @@ __all__ = [
     "Speech",
     "State",
     "Task",
+    "TokensUsed",
     "Utterance",
     "effects",
     "events",

@@ -6,7 +6,7 @@ These are events of the core (see `events.py`); they stand in a file of their ow
 from __future__ import annotations
 
 import enum
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -20,9 +20,11 @@ __all__ = [
     "AgentMessageDelta",
     "AgentReport",
     "AgentTurnEnded",
+    "FileChange",
     "Outcome",
     "Phase",
     "Risk",
+    "TokensUsed",
 ]
 
 
@@ -75,6 +77,40 @@ class AgentMessage(msgspec.Struct, frozen=True, kw_only=True, tag="agent_message
     phase: Phase
 
 
+class FileChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of one file."""
+
+    path: str
+    kind: Literal["add", "delete", "update"]
+    diff: str
+    """Of a changed file its changed places; of a new one its text; of one that goes nothing."""
+    moved_to: str | None = None
+
+
+class TokensUsed(msgspec.Struct, frozen=True, kw_only=True):
+    """What requests to a language model cost."""
+
+    input: int = 0
+    cached_input: int = 0
+    """Of the input."""
+    output: int = 0
+    reasoning_output: int = 0
+    """Of the output."""
+
+    @property
+    def total(self) -> int:
+        """All together."""
+        return self.input + self.output
+
+    def __add__(self, other: TokensUsed) -> TokensUsed:
+        return TokensUsed(
+            input=self.input + other.input,
+            cached_input=self.cached_input + other.cached_input,
+            output=self.output + other.output,
+            reasoning_output=self.reasoning_output + other.reasoning_output,
+        )
+
+
 class AgentCommandStarted(msgspec.Struct, frozen=True, kw_only=True, tag="agent_command_started"):
     """The agent started a command."""
 
@@ -82,6 +118,8 @@ class AgentCommandStarted(msgspec.Struct, frozen=True, kw_only=True, tag="agent_
     command_id: str
     command: str
     """As a person would type it."""
+    changes: tuple[FileChange, ...] | msgspec.UnsetType = msgspec.UNSET
+    """Where it does nothing but change files: what becomes of each; for programs."""
 
 
 class AgentCommandOutput(msgspec.Struct, frozen=True, kw_only=True, tag="agent_command_output"):
@@ -113,6 +151,10 @@ class AgentApprovalRequested(msgspec.Struct, frozen=True, kw_only=True, tag="age
     detail: str = ""
     """The whole of it, for the screen: a command, a patch."""
     risks: tuple[Risk, ...] = ()
+    command_id: str | msgspec.UnsetType = msgspec.UNSET
+    """Of the command that is started when it may; for programs, as what follows."""
+    changes: tuple[FileChange, ...] | msgspec.UnsetType = msgspec.UNSET
+    """What becomes of each file, where it wants nothing but to change files."""
 
 
 class AgentApprovalWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag="agent_approval_withdrawn"):
@@ -131,6 +173,10 @@ class AgentTurnEnded(msgspec.Struct, frozen=True, kw_only=True, tag="agent_turn_
     """Why it failed, as a sentence; None unless `outcome` is FAILED."""
     http_status: int | msgspec.UnsetType = msgspec.UNSET
     """Of the service that refused, where one did; for programs."""
+    tokens: TokensUsed | msgspec.UnsetType = msgspec.UNSET
+    """Of all requests to a language model, where that is known; for programs, as what follows."""
+    last_tokens: TokensUsed | msgspec.UnsetType = msgspec.UNSET
+    """Of the last one."""
 
 
 AgentReport: TypeAlias = (

@@ -14,8 +14,9 @@ from backchannel.agents import EARLIER_ENTRIES
 from backchannel.context.scans import branch_of, find_project
 from backchannel.errors import BackchannelError, StoreError, UnknownThread, UsageError
 from backchannel.server.methods import Methods, Refused, check_thread_id, row
+from backchannel.server.seen import seen_source, seen_turn
 from backchannel.server.settings import Assignment, changed_for_thread, seen_policy, seen_sandbox
-from backchannel.threads import Thread, ThreadQuery, TurnQuery, TurnStatus
+from backchannel.threads import Thread, ThreadQuery, TurnQuery
 from backchannel.wire import appserver, jsonrpc
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from backchannel.server.app import App
     from backchannel.server.live_thread import LiveThread
     from backchannel.server.peer import Peer
-    from backchannel.threads import SortKey, Turn
+    from backchannel.threads import SortKey
 
 __all__ = ["thread_methods"]
 
@@ -34,12 +35,6 @@ _MAX_TURNS: Final = 10_000
 _DEFAULT_LIMIT: Final = 25
 _MAX_LIMIT: Final = 100
 _NO_PROVIDER: Final = "backchannel"
-_STATUSES: Final[dict[TurnStatus, appserver.TurnStatus]] = {
-    TurnStatus.IN_PROGRESS: "inProgress",
-    TurnStatus.COMPLETED: "completed",
-    TurnStatus.INTERRUPTED: "interrupted",
-    TurnStatus.FAILED: "failed",
-}
 _SORTS: Final[dict[str, SortKey]] = {
     "created_at": "created",
     "updated_at": "updated",
@@ -274,7 +269,7 @@ class _Threads:
             page = await asyncio.to_thread(self._app.options.store.turns, thread_id, query)
         except StoreError as exc:
             raise _unusable(exc) from exc
-        return tuple(_turn(turn) for turn in page.items)
+        return tuple(seen_turn(turn) for turn in page.items)
 
     def _seen(self, thread: Thread, *, turns: tuple[appserver.Turn, ...] = ()) -> appserver.Thread:
         live = self._app.threads.get(thread.thread_id)
@@ -293,7 +288,7 @@ class _Threads:
             status=appserver.NotLoadedStatus() if live is None else live.status,
             cwd=thread.cwd,
             cli_version=__version__,
-            source=_source(thread.client_kind),
+            source=seen_source(thread.client_kind),
             history_mode="paginated",
             name=thread.name,
             model=thread.model,
@@ -302,43 +297,6 @@ class _Threads:
             git_info=git,
             turns=turns,
         )
-
-
-def _source(client_kind: str) -> appserver.SessionSource:
-    match client_kind:
-        case "cli" | "vscode" | "exec" | "appServer" | "unknown":
-            return client_kind
-        case _:
-            return appserver.SourceDetail(custom=client_kind)
-
-
-def _turn(turn: Turn) -> appserver.Turn:
-    started, completed = turn.started_at_ms, turn.completed_at_ms
-    items = []
-    for item in turn.items or ():
-        try:
-            items.append(msgspec.json.decode(item.data, type=appserver.ThreadItem))
-        except (msgspec.MsgspecError, UnicodeError):
-            # Another version wrote it.
-            continue
-    return appserver.Turn(
-        id=turn.turn_id,
-        status=_STATUSES[turn.status],
-        items=tuple(items),
-        items_view="full",
-        error=None if turn.error is None else _error(turn.error),
-        started_at=None if started is None else started // 1000,
-        completed_at=None if completed is None else completed // 1000,
-        duration_ms=None if started is None or completed is None else completed - started,
-        root_turn_id=turn.turn_id,
-    )
-
-
-def _error(data: msgspec.Raw) -> appserver.TurnError | None:
-    try:
-        return msgspec.json.decode(data, type=appserver.TurnError)
-    except (msgspec.MsgspecError, UnicodeError):
-        return None
 
 
 def _branch(cwd: str) -> str | None:

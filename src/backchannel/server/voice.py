@@ -19,7 +19,7 @@ from backchannel.agents import Agent
 from backchannel.core import screen
 from backchannel.errors import BackchannelError, LocalProtocolError
 from backchannel.runtime import Conversation
-from backchannel.server.live_thread import Ask
+from backchannel.server.running_turn import Ask
 from backchannel.server.timeline import Timeline
 from backchannel.wire import appserver, tokens
 from backchannel.wire.realtime import events as server
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from backchannel.agents import TurnRequest
     from backchannel.core import AgentReport
     from backchannel.runtime import Settings
-    from backchannel.server.live_thread import LiveThread, Services
+    from backchannel.server.live_thread import LiveThread
+    from backchannel.server.services import Services
     from backchannel.wire.realtime import intents
 
 __all__ = ["Voice"]

@@ -297,9 +297,9 @@ def function_call(name: str, arguments: Mapping[str, object] | str, *, call_id: 
     return {"type": "response.output_item.done", "item": item}
 
 
-def completed(response_id: str = "resp_1") -> dict[str, object]:
-    """The response is complete."""
-    usage = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+def completed(response_id: str = "resp_1", *, tokens: tuple[int, int] = (0, 0)) -> dict[str, object]:
+    """The response is complete; it took so many tokens, and has so many."""
+    usage = {"input_tokens": tokens[0], "output_tokens": tokens[1], "total_tokens": sum(tokens)}
     return {"type": "response.completed", "response": {"id": response_id, "usage": usage}}
 
 

@@ -25,9 +25,11 @@ from backchannel.core import (
     AgentMessageDelta,
     AgentReport,
     AgentTurnEnded,
+    FileChange,
     Outcome,
     Phase,
     Risk,
+    TokensUsed,
     render_delegation,
 )
 from backchannel.errors import LocalProtocolError, UsageError
@@ -296,6 +298,16 @@ async def test_each_thread_has_its_own_history(root: Path) -> None:
         told = [[text for role, text in each.texts if role == "user"] for each in at.server.requests]
 
     assert told == [["a"], ["b"], ["a", "c"]]
+
+
+async def test_what_a_turn_cost_is_told_with_its_end(root: Path) -> None:
+    looks = [created(), function_call("exec_command", {"cmd": "true"}), completed("r1", tokens=(5, 2))]
+    async with desk(root, looks, [created(), message("Done."), completed("r2", tokens=(9, 1))], says("Again.")) as at:
+        await at.work()
+        first = at.end
+        await at.work(turn_id="turn-2")
+    assert (first.tokens, first.last_tokens) == (TokensUsed(input=14, output=3), TokensUsed(input=9, output=1))
+    assert at.end.tokens is msgspec.UNSET
 
 
 async def test_a_model_that_says_nothing_is_done(root: Path) -> None:
@@ -583,6 +595,9 @@ async def test_a_patch_may_be_asked_for(root: Path) -> None:
             asked = await at.asks()
             await at.agent.answer_approval(asked.approval_id, approved=True)
         assert (asked.action, asked.detail, asked.risks) == ("change a.txt", text, (Risk.DELETE,))
+        assert asked.changes == (FileChange(path="a.txt", kind="delete", diff=""),)
+        (started,) = [each for each in at.reports if isinstance(each, AgentCommandStarted)]
+        assert (started.command_id, started.changes) == (asked.command_id, asked.changes)
         assert not (root / "a.txt").exists()
 
 

@@ -20,11 +20,16 @@ from backchannel.agents.responses.events import (
 )
 from backchannel.agents.responses.failures import Cause, Failure
 from backchannel.agents.responses.items import Spoken
+from backchannel.core import TokensUsed
 from backchannel.testing import responses as server
 
 
 def read(value: object) -> StreamEvent | None:
     return read_event(json.dumps(value))
+
+
+def completed_with(usage: object) -> dict[str, object]:
+    return {"type": "response.completed", "response": {"id": "r1", "usage": usage}}
 
 
 @pytest.mark.parametrize(
@@ -37,6 +42,20 @@ def read(value: object) -> StreamEvent | None:
         (server.text_delta(""), None),
         (server.completed("r1"), Completed("r1")),
         ({"type": "response.completed"}, Completed(None)),
+        (server.completed("r1", tokens=(5, 2)), Completed("r1", TokensUsed(input=5, output=2))),
+        (
+            completed_with(
+                {
+                    "input_tokens": 5,
+                    "output_tokens": 2,
+                    "input_tokens_details": {"cached_tokens": 3},
+                    "output_tokens_details": {"reasoning_tokens": 1},
+                }
+            ),
+            Completed("r1", TokensUsed(input=5, cached_input=3, output=2, reasoning_output=1)),
+        ),
+        (completed_with({"input_tokens": "many"}), Completed("r1")),
+        (completed_with(None), Completed("r1")),
         ({"type": "response.incomplete"}, Cut("no reason given")),
         (
             {"type": "response.incomplete", "response": {"incomplete_details": {"reason": "max_output_tokens"}}},

@@ -15,8 +15,10 @@ from backchannel.agents.responses.patch import (
     PatchError,
     UpdateFile,
     changed_text,
+    changes_of,
     parse_patch,
 )
+from backchannel.core import FileChange
 
 
 def patch(*lines: str) -> str:
@@ -141,6 +143,29 @@ def test_a_patch_of_one_line_changes_that_line(lines: list[str], data: st.DataOb
     text = "".join(f"{line}\n" for line in lines)
 
     assert change(text, "@@", *hunk) == "".join(f"{line}\n" for line in [*lines[:at], "new", *lines[at + 1 :]])
+
+
+def test_what_becomes_of_each_file_is_shown() -> None:
+    text = patch(
+        "*** Add File: new.txt",
+        "+one",
+        "+two",
+        "*** Delete File: old.txt",
+        "*** Update File: a.py",
+        "*** Move to: b.py",
+        "@@ def f",
+        " x",
+        "-y",
+        "+z",
+        "@@",
+        "+end",
+    )
+    assert changes_of(text) == (
+        FileChange(path="new.txt", kind="add", diff="one\ntwo\n"),
+        FileChange(path="old.txt", kind="delete", diff=""),
+        FileChange(path="a.py", kind="update", diff="@@ def f\n x\n-y\n+z\n@@\n+end\n", moved_to="b.py"),
+    )
+    assert changes_of("no patch") == ()
 
 
 @given(st.text(alphabet=" +-@*\nab", max_size=60))

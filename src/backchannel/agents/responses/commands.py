@@ -101,15 +101,14 @@ class Commands:
         for running in self._running.values():
             running.bell.set()
 
-    async def run(self, use: ExecCommand, *, sandbox: Sandbox | None) -> str:
-        """Run a command; what is told of it.
+    async def run(self, use: ExecCommand, *, command_id: str, sandbox: Sandbox | None) -> str:
+        """Run a command, under an id of `next_id`; what is told of it.
 
         Raises:
             ToolError: It cannot be started.
         """
         if len(self._running) >= _MAX_RUNNING:
             raise ToolError(f"{_MAX_RUNNING} commands are running already; stop or wait for one of them first.")
-        command_id = self.next_id()
         self._report(AgentCommandStarted(turn_id=self._turn_id, command_id=command_id, command=use.shell))
         try:
             cwd, argv = await asyncio.to_thread(self._place, use, sandbox)

@@ -16,6 +16,7 @@ import msgspec
 
 from backchannel.agents.responses.failures import Cause, Failure
 from backchannel.agents.responses.items import Item, read_item
+from backchannel.core import TokensUsed
 
 __all__ = ["Began", "Completed", "Cut", "ItemBegan", "ItemDone", "StreamEvent", "TextAdded", "read_event"]
 
@@ -49,6 +50,8 @@ class Completed:
     """The response is complete."""
 
     response_id: str | None = None
+    tokens: TokensUsed | None = None
+    """What it cost, where the server says so."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,10 +75,26 @@ class _Incomplete(msgspec.Struct):
     reason: str = "no reason given"
 
 
+class _InputDetails(msgspec.Struct):
+    cached_tokens: int = 0
+
+
+class _OutputDetails(msgspec.Struct):
+    reasoning_tokens: int = 0
+
+
+class _Usage(msgspec.Struct):
+    input_tokens: int = 0
+    output_tokens: int = 0
+    input_tokens_details: _InputDetails | None = None
+    output_tokens_details: _OutputDetails | None = None
+
+
 class _Response(msgspec.Struct):
     id: str | None = None
     error: _Error | None = None
     incomplete_details: _Incomplete | None = None
+    usage: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Event(msgspec.Struct):
@@ -121,7 +140,9 @@ def read_event(raw: str | bytes) -> StreamEvent | None:
             item = read_item(bytes(event.item))
             return None if item is None else ItemDone(item)
         case "response.completed" | "response.done":
-            return Completed(event.response.id if event.response is not None else None)
+            if event.response is None:
+                return Completed()
+            return Completed(event.response.id, _tokens(event.response.usage))
         case "response.incomplete":
             details = event.response.incomplete_details if event.response is not None else None
             reason = (details or _Incomplete()).reason
@@ -133,6 +154,22 @@ def read_event(raw: str | bytes) -> StreamEvent | None:
             return _failure(error, status=event.status or event.status_code)
         case _:
             return None
+
+
+def _tokens(raw: msgspec.Raw) -> TokensUsed | None:
+    try:
+        usage = msgspec.json.decode(raw, type=_Usage | None)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        # A number in a way of its own is no reason to lose an answer.
+        return None
+    if usage is None or not (usage.input_tokens or usage.output_tokens):
+        return None
+    return TokensUsed(
+        input=usage.input_tokens,
+        cached_input=(usage.input_tokens_details or _InputDetails()).cached_tokens,
+        output=usage.output_tokens,
+        reasoning_output=(usage.output_tokens_details or _OutputDetails()).reasoning_tokens,
+    )
 
 
 def _failure(error: _Error, *, status: int | None) -> Failure:

@@ -41,7 +41,7 @@ import msgspec
 from backchannel.agents.responses import events
 from backchannel.agents.responses.failures import Cause, Failure, FallBack, GiveUp, TryAgain
 from backchannel.agents.responses.items import Call, Kept, Output, Said, Spoken, SpokenPhase
-from backchannel.core import AgentMessage, AgentMessageDelta, AgentTurnEnded, Outcome, Phase
+from backchannel.core import AgentMessage, AgentMessageDelta, AgentTurnEnded, Outcome, Phase, TokensUsed
 from backchannel.errors import LocalProtocolError
 
 if TYPE_CHECKING:
@@ -213,6 +213,8 @@ class Loop:
         """Those to be run, the first of which runs."""
         self._changes: list[str] = []
         """What came while a call ran; it goes into the next request."""
+        self._tokens = TokensUsed()
+        self._last_tokens: TokensUsed | None = None
 
     @property
     def state(self) -> State:
@@ -292,7 +294,10 @@ class Loop:
                 return [Report(AgentMessageDelta(turn_id=self._turn_id, delta=delta))]
             case events.ItemDone(item=item):
                 return self._item_done(item)
-            case events.Completed():
+            case events.Completed(tokens=tokens):
+                if tokens is not None:
+                    self._last_tokens = tokens
+                    self._tokens += tokens
                 return self._completed()
             case events.Cut(reason=reason):
                 return [
@@ -397,6 +402,8 @@ class Loop:
     def _end(self, outcome: Outcome, error: str | None = None, *, http_status: int | None = None) -> list[Action]:
         self._state = State.ENDED
         end = AgentTurnEnded(turn_id=self._turn_id, outcome=outcome, error=error)
+        if self._last_tokens is not None:
+            end = msgspec.structs.replace(end, tokens=self._tokens, last_tokens=self._last_tokens)
         return [Report(end if http_status is None else msgspec.structs.replace(end, http_status=http_status))]
 
 

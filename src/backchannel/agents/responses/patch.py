@@ -22,10 +22,22 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from backchannel.core import FileChange
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["AddFile", "Change", "DeleteFile", "Hunk", "PatchError", "UpdateFile", "changed_text", "parse_patch"]
+__all__ = [
+    "AddFile",
+    "Change",
+    "DeleteFile",
+    "Hunk",
+    "PatchError",
+    "UpdateFile",
+    "changed_text",
+    "changes_of",
+    "parse_patch",
+]
 
 _BEGIN: Final = "*** Begin Patch"
 _END: Final = "*** End Patch"
@@ -102,6 +114,31 @@ def parse_patch(text: str) -> tuple[Change, ...]:
     if not changes:
         raise PatchError("the patch changes nothing: expected at least one Add File, Update File or Delete File")
     return tuple(changes)
+
+
+def changes_of(text: str) -> tuple[FileChange, ...]:
+    """What becomes of each file, for a person; nothing of what is no patch."""
+    try:
+        changes = parse_patch(text)
+    except PatchError:
+        return ()
+    return tuple(map(_shown_change, changes))
+
+
+def _shown_change(change: Change) -> FileChange:
+    match change:
+        case AddFile(path=path, text=text):
+            return FileChange(path=path, kind="add", diff=text)
+        case DeleteFile(path=path):
+            return FileChange(path=path, kind="delete", diff="")
+        case UpdateFile(path=path, hunks=hunks, move_to=move_to):
+            diff = "".join(map(_diff, hunks))
+            return FileChange(path=path, kind="update", diff=diff, moved_to=move_to)
+
+
+def _diff(hunk: Hunk) -> str:
+    head = " ".join(("@@", *hunk.after))
+    return "\n".join((head, *(sign + line for sign, line in hunk.lines))) + "\n"
 
 
 def changed_text(text: str, change: UpdateFile) -> str:

@@ -12,14 +12,17 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
+import dataclasses
 import functools
 import logging
 from typing import TYPE_CHECKING, Final, assert_never
 
+import msgspec
+
 from backchannel.agents.responses import loop as do
 from backchannel.agents.responses.commands import Commands
 from backchannel.agents.responses.failures import Cause, Failure, ModelFailed
-from backchannel.agents.responses.patch import PatchError
+from backchannel.agents.responses.patch import PatchError, changes_of
 from backchannel.agents.responses.patching import apply_patch
 from backchannel.agents.responses.permission import Ruling, risks_of
 from backchannel.agents.responses.tools import ApplyPatch, ExecCommand, ToolError, WriteStdin, read_call
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
     from backchannel.agents.responses.events import StreamEvent
     from backchannel.agents.responses.items import Call, Item
     from backchannel.agents.responses.sandbox import Confinement
-    from backchannel.core import AgentReport
+    from backchannel.core import AgentReport, FileChange
 
 __all__ = ["Turn"]
 
@@ -51,6 +54,17 @@ _NOBODY_ASKED: Final = "This was declined: it needs a permission, and nobody may
 _SAID_SOMETHING_ELSE: Final = "Not done: the user was asked for permission and said something else."
 
 _log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What the model wants to do."""
+
+    action: str
+    detail: str
+    risks: tuple[Risk, ...]
+    command_id: str
+    changes: tuple[FileChange, ...] = ()
 
 
 class Turn:
@@ -247,15 +261,21 @@ class Turn:
 
     async def _execute(self, use: ExecCommand) -> str:
         confinement = await self._confine()
+        command_id = self._commands.next_id()
         refused = await self._permission(
             confinement.rules.command(use.shell, escalated=use.escalated),
-            action=f"run {' '.join(use.shell.split())}",
-            detail="\n".join(part for part in (use.shell, use.reason) if part),
-            risks=risks_of(use.shell),
+            _Wanted(
+                action=f"run {' '.join(use.shell.split())}",
+                detail="\n".join(part for part in (use.shell, use.reason) if part),
+                risks=risks_of(use.shell),
+                command_id=command_id,
+            ),
         )
         if refused is not None:
             return refused
-        return await self._commands.run(use, sandbox=None if use.escalated else confinement.sandbox)
+        return await self._commands.run(
+            use, command_id=command_id, sandbox=None if use.escalated else confinement.sandbox
+        )
 
     async def _patch(self, patch: str) -> str:
         names = [
@@ -263,17 +283,29 @@ class Turn:
         ]
         deletes = any(line.startswith("*** Delete File: ") for line in patch.splitlines())
         what = ", ".join(dict.fromkeys(names)) or "files"
+        changes = changes_of(patch)
+        command_id = self._commands.next_id()
         refused = await self._permission(
             (await self._confine()).rules.patch(),
-            action=f"change {what}",
-            detail=patch,
-            risks=(Risk.DELETE,) if deletes else (),
+            _Wanted(
+                action=f"change {what}",
+                detail=patch,
+                risks=(Risk.DELETE,) if deletes else (),
+                command_id=command_id,
+                changes=changes,
+            ),
         )
         if refused is not None:
             return refused
-        command_id = self._commands.next_id()
         started_s = asyncio.get_running_loop().time()
-        self._tell(AgentCommandStarted(turn_id=self.turn_id, command_id=command_id, command=f"apply_patch {what}"))
+        self._tell(
+            AgentCommandStarted(
+                turn_id=self.turn_id,
+                command_id=command_id,
+                command=f"apply_patch {what}",
+                changes=changes or msgspec.UNSET,
+            )
+        )
         done = False
         work = asyncio.get_running_loop().run_in_executor(None, functools.partial(apply_patch, patch, root=self._root))
         try:
@@ -295,7 +327,7 @@ class Turn:
             )
         return told
 
-    async def _permission(self, ruling: Ruling, *, action: str, detail: str, risks: tuple[Risk, ...]) -> str | None:
+    async def _permission(self, ruling: Ruling, wanted: _Wanted) -> str | None:
         """None when it may be done; else what the model is told."""
         match ruling:
             case _ if self._hurried:
@@ -306,19 +338,25 @@ class Turn:
             case Ruling.DECLINE:
                 return _NOBODY_ASKED
             case Ruling.ASK:
-                approved = await self._user_permits(action=action, detail=detail, risks=risks)
+                approved = await self._user_permits(wanted)
                 return {True: None, False: _DECLINED, None: _SAID_SOMETHING_ELSE}[approved]
             case _ as unreachable:
                 assert_never(unreachable)
 
-    async def _user_permits(self, *, action: str, detail: str, risks: tuple[Risk, ...]) -> bool | None:
+    async def _user_permits(self, wanted: _Wanted) -> bool | None:
         """The user's answer; None when something else was said."""
         approval_id = self._new_approval_id()
         answer: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
         self._approval = (approval_id, answer)
         self._tell(
             AgentApprovalRequested(
-                turn_id=self.turn_id, approval_id=approval_id, action=action, detail=detail, risks=risks
+                turn_id=self.turn_id,
+                approval_id=approval_id,
+                action=wanted.action,
+                detail=wanted.detail,
+                risks=wanted.risks,
+                command_id=wanted.command_id,
+                changes=wanted.changes or msgspec.UNSET,
             )
         )
         approved: bool | None = None

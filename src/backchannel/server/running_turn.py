@@ -1,0 +1,387 @@
+"""The turn that runs: what its agent reports becomes, in one place and in order, what is told and what is kept.
+
+Source: app-server.md 1.6 for the order of the notifications.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, assert_never
+
+import msgspec
+
+from backchannel import core
+from backchannel.server.seen import kind_of_failure, seen_change, seen_tokens
+from backchannel.threads import AgentSaid, TurnBegan, TurnEnded, TurnItem, UserAsked, status_of
+from backchannel.threads import Turn as KeptTurn
+from backchannel.wire import appserver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from backchannel.core import AgentReport
+    from backchannel.server.services import Services
+    from backchannel.threads import Entry, Thread
+
+__all__ = ["Ask", "Decision", "RunningTurn"]
+
+Decision: TypeAlias = Literal["approved", "declined"]
+_Command: TypeAlias = appserver.CommandExecutionItem | appserver.FileChangeItem
+
+_MAY_RUN: Final = "item/commandExecution/requestApproval"
+_MAY_CHANGE: Final = "item/fileChange/requestApproval"
+_DECISIONS: Final = ("accept", "decline", "cancel")
+_YES: Final = ("accept", "acceptForSession")
+_STATUSES: Final[dict[core.Outcome, appserver.TurnStatus]] = {
+    core.Outcome.COMPLETED: "completed",
+    core.Outcome.FAILED: "failed",
+    core.Outcome.INTERRUPTED: "interrupted",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Something asked of the agent."""
+
+    text: str
+    content: tuple[appserver.UserInput, ...] = ()
+    """As a client sent it; empty for a delegation, which clients do not see."""
+    client_id: str | None = None
+    metadata: Mapping[str, str] | None = None
+    """What the client wants to travel with the requests for a model; None leaves it as it was."""
+    metadata_patch: Mapping[str, str] | None = None
+    """What it wants to travel besides."""
+    briefing: tuple[str, ...] = ()
+    by_voice: bool = False
+
+    def metadata_after(self, before: Mapping[str, str]) -> Mapping[str, str]:
+        """What travels from now on."""
+        return {**(before if self.metadata is None else self.metadata), **(self.metadata_patch or {})}
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    """A request for permission that waits for an answer."""
+
+    withdraw: Callable[[], None]
+    command_id: str
+    """Of what is done when it may."""
+
+
+class RunningTurn:
+    """A turn, from where it is asked for to its end.
+
+    Args:
+        thread: It belongs to.
+        metadata: What the client wants to travel with the requests for a model.
+        services: The server around it.
+        on_status: Is told when it begins or ceases to wait for permission.
+        on_answer: Is told a client's answer to a request for permission.
+    """
+
+    def __init__(
+        self,
+        thread: Thread,
+        *,
+        metadata: Mapping[str, str],
+        services: Services,
+        on_status: Callable[[], None],
+        on_answer: Callable[[str, Decision], None],
+    ) -> None:
+        self.turn_id = services.new_id()
+        self.metadata = metadata
+        self.listeners: list[Callable[[AgentReport], None]] = []
+        """Those who asked for it by voice; with none, the voice hears of it as of something that others asked for."""
+        self._thread = thread
+        self._services = services
+        self._on_status = on_status
+        self._on_answer = on_answer
+        self._started_at_ms = services.now_ms()
+        self._message_id: str | None = None
+        """Of the message that is being written."""
+        self._last_message: appserver.AgentMessageItem | None = None
+        self._commands: dict[str, _Command] = {}
+        """Those that run, or wait for permission."""
+        self._printed: dict[str, list[str]] = {}
+        """By them."""
+        self._questions: dict[str, _Question] = {}
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for permission."""
+        return bool(self._questions)
+
+    def begin(self, ask: Ask) -> None:
+        """Say and keep that it has begun."""
+        at_ms = self._started_at_ms
+        self._tell("turn/started", appserver.TurnStartedNotification(thread_id=self._thread_id, turn=self._seen()))
+        self._keep(UserAsked(at_ms=at_ms, text=ask.text, by_voice=ask.by_voice))
+        self._keep(TurnBegan(at_ms=at_ms, turn_id=self.turn_id, request=ask.text))
+        self._keep_turn(KeptTurn(turn_id=self.turn_id, started_at_ms=at_ms))
+        self._show(ask)
+
+    def changed(self, ask: Ask) -> None:
+        """The agent has taken a change."""
+        self._keep(UserAsked(at_ms=self._services.now_ms(), text=ask.text, by_voice=ask.by_voice))
+        self._show(ask)
+
+    def reported(self, report: AgentReport) -> None:
+        """The agent has reported something, which is not the end."""
+        match report:
+            case core.AgentMessageDelta(delta=delta):
+                told = appserver.AgentMessageDeltaNotification(
+                    thread_id=self._thread_id, turn_id=self.turn_id, item_id=self._open_message(), delta=delta
+                )
+                self._tell("item/agentMessage/delta", told)
+            case core.AgentMessage(text=text, phase=phase):
+                self._message(text, phase)
+            case core.AgentCommandStarted(command_id=command_id, command=command, changes=changes):
+                self._command_begins(command_id, command, changes)
+            case core.AgentCommandOutput(command_id=command_id, text=text):
+                self._command_prints(command_id, text)
+            case core.AgentCommandEnded(command_id=command_id):
+                self._command_ended(command_id, report)
+            case core.AgentApprovalRequested():
+                self._permission_wanted(report)
+            case core.AgentApprovalWithdrawn(approval_id=approval_id):
+                self._settle(approval_id, status="failed")
+            case core.AgentTurnEnded():
+                raise AssertionError("the end has a method of its own")
+            case _:
+                assert_never(report)
+
+    def answered(self, approval_id: str, *, approved: bool) -> bool:
+        """A request for permission is answered; False when nobody waits for that any more."""
+        return self._settle(approval_id, status=None if approved else "declined")
+
+    def take_back_questions(self) -> None:
+        """No request for permission needs an answer any more."""
+        for question in self._questions.values():
+            question.withdraw()
+        self._questions.clear()
+
+    def end(self, end: core.AgentTurnEnded, *, tokens: core.TokensUsed) -> None:
+        """Say and keep that it is over.
+
+        Args:
+            end: How.
+            tokens: What the whole thread has cost.
+        """
+        at_ms = self._services.now_ms()
+        self.take_back_questions()
+        for command_id in list(self._commands):
+            self._command_dropped(command_id, status="failed")
+        error = None
+        if end.error is not None:
+            error = appserver.TurnError(message=end.error, codex_error_info=kind_of_failure(end))
+        self._keep(TurnEnded(at_ms=at_ms, turn_id=self.turn_id, outcome=end.outcome, error=end.error))
+        self._keep_turn(
+            KeptTurn(
+                turn_id=self.turn_id,
+                status=status_of(end.outcome),
+                error=None if error is None else msgspec.Raw(msgspec.json.encode(error)),
+                started_at_ms=self._started_at_ms,
+                completed_at_ms=at_ms,
+            )
+        )
+        if error is not None:
+            told = appserver.ErrorNotification(
+                error=error, will_retry=False, thread_id=self._thread_id, turn_id=self.turn_id
+            )
+            self._tell("error", told)
+        if not isinstance(end.last_tokens, msgspec.UnsetType):
+            usage = appserver.ThreadTokenUsage(total=seen_tokens(tokens), last=seen_tokens(end.last_tokens))
+            cost = appserver.ThreadTokenUsageUpdatedNotification(
+                thread_id=self._thread_id, turn_id=self.turn_id, token_usage=usage
+            )
+            self._tell("thread/tokenUsage/updated", cost)
+        self._on_status()
+        seen = msgspec.structs.replace(
+            self._seen(),
+            status=_STATUSES[end.outcome],
+            items=() if self._last_message is None else (self._last_message,),
+            items_view="summary",
+            error=error,
+            completed_at=at_ms // 1000,
+            duration_ms=at_ms - self._started_at_ms,
+        )
+        self._tell("turn/completed", appserver.TurnCompletedNotification(thread_id=self._thread_id, turn=seen))
+
+    # What is said
+
+    @property
+    def _thread_id(self) -> str:
+        return self._thread.thread_id
+
+    def _seen(self) -> appserver.Turn:
+        return appserver.Turn(
+            id=self.turn_id,
+            status="inProgress",
+            items_view="notLoaded",
+            started_at=self._started_at_ms // 1000,
+            root_turn_id=self.turn_id,
+        )
+
+    def _show(self, ask: Ask) -> None:
+        if not ask.content:
+            return
+        item = appserver.UserMessageItem(id=self._services.new_id(), content=ask.content, client_id=ask.client_id)
+        self._item_started(item)
+        self._item_completed(item)
+
+    def _open_message(self) -> str:
+        if self._message_id is None:
+            self._message_id = self._services.new_id()
+            self._item_started(appserver.AgentMessageItem(id=self._message_id, text=""))
+        return self._message_id
+
+    def _message(self, text: str, phase: core.Phase) -> None:
+        item_id = self._open_message()
+        self._message_id = None
+        is_final = phase is core.Phase.FINAL
+        item = appserver.AgentMessageItem(id=item_id, text=text, phase="final_answer" if is_final else "commentary")
+        self._last_message = item
+        self._keep(AgentSaid(at_ms=self._services.now_ms(), text=text, is_final=is_final))
+        self._item_completed(item)
+
+    # What is done
+
+    def _command_begins(
+        self, command_id: str, command: str, changes: tuple[core.FileChange, ...] | msgspec.UnsetType
+    ) -> None:
+        """It begins, or waits for permission to begin; the first of the two begins its item."""
+        if command_id in self._commands:
+            return
+        item: _Command
+        if isinstance(changes, msgspec.UnsetType):
+            item = appserver.CommandExecutionItem(
+                id=self._services.new_id(),
+                command=command,
+                cwd=self._thread.cwd,
+                status="inProgress",
+                command_actions=(appserver.UnknownAction(command=command),),
+            )
+        else:
+            item = appserver.FileChangeItem(
+                id=self._services.new_id(), changes=tuple(map(seen_change, changes)), status="inProgress"
+            )
+        self._commands[command_id] = item
+        self._item_started(item)
+
+    def _command_prints(self, command_id: str, text: str) -> None:
+        running = self._commands.get(command_id)
+        if not isinstance(running, appserver.CommandExecutionItem):
+            return
+        self._printed.setdefault(command_id, []).append(text)
+        printed = appserver.CommandExecutionOutputDeltaNotification(
+            thread_id=self._thread_id, turn_id=self.turn_id, item_id=running.id, delta=text
+        )
+        self._tell("item/commandExecution/outputDelta", printed)
+
+    def _command_ended(self, command_id: str, report: core.AgentCommandEnded) -> None:
+        item = self._commands.get(command_id)
+        if isinstance(item, appserver.CommandExecutionItem):
+            self._commands[command_id] = msgspec.structs.replace(
+                item, exit_code=report.exit_status, duration_ms=round(report.elapsed_s * 1000)
+            )
+        self._command_dropped(command_id, status="completed" if report.exit_status == 0 else "failed")
+
+    def _command_dropped(self, command_id: str, *, status: Literal["completed", "failed", "declined"]) -> None:
+        item = self._commands.pop(command_id, None)
+        if item is None:
+            return
+        item = msgspec.structs.replace(item, status=status)
+        printed = self._printed.pop(command_id, None)
+        if printed is not None:
+            item = msgspec.structs.replace(item, aggregated_output="".join(printed))
+        self._item_completed(item)
+
+    # Permission
+
+    def _permission_wanted(self, report: core.AgentApprovalRequested) -> None:
+        approval_id = report.approval_id
+        command_id = approval_id if isinstance(report.command_id, msgspec.UnsetType) else report.command_id
+        self._command_begins(command_id, report.detail or report.action, report.changes)
+        item, at_ms = self._commands[command_id], self._services.now_ms()
+        method = _MAY_RUN
+        params: msgspec.Struct
+        if isinstance(item, appserver.FileChangeItem):
+            method = _MAY_CHANGE
+            params = appserver.FileChangeRequestApprovalParams(
+                thread_id=self._thread_id,
+                turn_id=self.turn_id,
+                item_id=item.id,
+                started_at_ms=at_ms,
+                reason=report.action,
+            )
+        else:
+            params = appserver.CommandExecutionRequestApprovalParams(
+                thread_id=self._thread_id,
+                turn_id=self.turn_id,
+                item_id=item.id,
+                started_at_ms=at_ms,
+                approval_id=approval_id,
+                reason=report.action,
+                command=report.detail or None,
+                cwd=self._thread.cwd,
+                available_decisions=_DECISIONS,
+            )
+
+        def answered(answer: msgspec.Raw | None) -> None:
+            if answer is not None:
+                self._on_answer(approval_id, "approved" if _is_yes(method, answer) else "declined")
+
+        withdraw = self._services.ask(self._thread_id, method, params, answered)
+        self._questions[approval_id] = _Question(withdraw=withdraw, command_id=command_id)
+        self._on_status()
+
+    def _settle(self, approval_id: str, *, status: Literal["declined", "failed"] | None) -> bool:
+        """A question is over; what it was about too, unless it may go on."""
+        question = self._questions.pop(approval_id, None)
+        if question is None:
+            return False
+        question.withdraw()
+        self._on_status()
+        if status is not None:
+            self._command_dropped(question.command_id, status=status)
+        return True
+
+    # Telling and keeping
+
+    def _item_started(self, item: appserver.ThreadItem) -> None:
+        told = appserver.ItemStartedNotification(
+            item=item, thread_id=self._thread_id, turn_id=self.turn_id, started_at_ms=self._services.now_ms()
+        )
+        self._tell("item/started", told)
+
+    def _item_completed(self, item: appserver.ThreadItem) -> None:
+        at_ms, thread_id = self._services.now_ms(), self._thread_id
+        told = appserver.ItemCompletedNotification(
+            item=item, thread_id=thread_id, turn_id=self.turn_id, completed_at_ms=at_ms
+        )
+        self._tell("item/completed", told)
+        kept = TurnItem(item_id=item.id, data=msgspec.Raw(msgspec.json.encode(item)))
+        self._services.keep(self._thread, lambda store: store.put_items(thread_id, self.turn_id, [kept], at_ms=at_ms))
+
+    def _tell(self, method: str, params: msgspec.Struct) -> None:
+        self._services.tell(self._thread_id, method, params)
+
+    def _keep(self, entry: Entry) -> None:
+        thread_id = self._thread_id
+        self._services.keep(self._thread, lambda store: store.append(thread_id, [entry]))
+
+    def _keep_turn(self, turn: KeptTurn) -> None:
+        thread_id = self._thread_id
+        self._services.keep(self._thread, lambda store: store.put_turn(thread_id, turn))
+
+
+def _is_yes(method: str, answer: msgspec.Raw) -> bool:
+    """Whatever is no plain yes declines."""
+    match appserver.decode_answer(method, answer):
+        case (
+            appserver.CommandExecutionRequestApprovalResponse(decision=decision)
+            | appserver.FileChangeRequestApprovalResponse(decision=decision)
+        ):
+            return decision in _YES
+        case _:
+            return False
