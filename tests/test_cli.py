@@ -778,7 +778,7 @@ def test_the_app_server_serves_a_file(tmp_path: Path) -> None:
     asked, answered = tmp_path / "asked.jsonl", tmp_path / "answered.jsonl"
     client = {"clientInfo": {"name": "a file", "version": "1"}}
     requests = [{"id": 1, "method": "initialize", "params": client}]
-    requests += [{"id": number, "method": "thread/loaded/list", "params": {}} for number in range(2, 200)]
+    requests += [{"id": number, "method": "thread/list", "params": {}} for number in range(2, 200)]
     asked.write_text("".join(json.dumps(request) + "\n" for request in requests))
     with asked.open("rb") as source, answered.open("wb") as sink:
         command = [*COMMAND, "app-server"]

@@ -87,6 +87,11 @@ class Dialogue:
                     await self._do_in_time(request, params)
             finally:
                 self._is_busy = False
+                self._waiting.task_done()
+
+    async def idle(self) -> None:
+        """Wait until everything that was asked is answered."""
+        await self._waiting.join()
 
     def _request(self, request: jsonrpc.Request) -> None:
         params = appserver.decode_params(request.method, request.params)

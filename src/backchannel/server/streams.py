@@ -30,6 +30,7 @@ _log = logging.getLogger(__name__)
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 """Of one message; a longer one is passed over."""
 _CHUNK: Final = 256 * 1024
+_LAST_ANSWERS_S: Final = 1.0
 _LAST_WORDS_S: Final = 2.0
 
 
@@ -106,6 +107,10 @@ async def serve_stream(
         left = tasks.create_task(_wait(gone), name="gone")
         try:
             await asyncio.wait([reads, left], return_when=asyncio.FIRST_COMPLETED)
+            # Who asks and closes its side, as a pipe does, still wants the answers.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_ANSWERS_S):
+                    await dialogue.idle()
         finally:
             for task in (does, reads, left):
                 task.cancel()
