@@ -73,6 +73,25 @@ async def test_threads_are_found_again_after_the_server_has_ended(tmp_path: Path
     store.close()
 
 
+async def test_a_thread_that_nobody_uses_is_unloaded(tmp_path: Path) -> None:
+    async with house(tmp_path, unload_after_s=0.02) as staged:
+        first, second = await staged.client(), await staged.client()
+        left = await worked(staged, first)
+        stays = await worked(staged, second)
+        busy = (await first.ask("thread/start", {}))["thread"]["id"]
+        await first.ask("turn/start", {"threadId": busy, "input": [{"type": "text", "text": "x"}]})
+        for thread_id in (left, busy):
+            assert await first.ask("thread/unsubscribe", {"threadId": thread_id}) == {"status": "unsubscribed"}
+        assert await second.sees("thread/closed") == {"threadId": left}
+        assert set((await second.ask("thread/loaded/list", {}))["data"]) == {stays, busy}
+        read = await second.ask("thread/read", {"threadId": left})
+        assert read["thread"]["status"] == {"type": "notLoaded"}
+        staged.agent(busy).desk.put_nowait(ended("t"))
+        assert await second.sees("thread/closed", times=2) == {"threadId": busy}
+        assert (await second.ask("thread/resume", {"threadId": left}))["thread"]["status"] == {"type": "idle"}
+        assert staged.agents_closed == 2
+
+
 async def test_a_thread_that_is_not_kept_leaves_nothing(tmp_path: Path) -> None:
     async with house(tmp_path) as staged:
         client = await staged.client()

@@ -2,7 +2,7 @@
 
 | resource | acquired by | released by |
 |---|---|---|
-| loaded thread, its agent | `thread/start`, `thread/resume`, `thread/fork` | `close` |
+| loaded thread, its agent | `thread/start`, `thread/resume`, `thread/fork` | half an hour without clients, `close` |
 | conversation of a thread | `thread/realtime/start` | its end, `thread/realtime/stop`, `close` |
 | store, writer, engine | `open`, the first conversation with the local engine | `close` |
 """
@@ -46,6 +46,7 @@ __all__ = ["App", "AppOptions"]
 _log = logging.getLogger(__name__)
 
 _CLOSING_S: Final = 4.0
+_LOOKS_EVERY_S: Final = 60.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,8 @@ class AppOptions:
     credentials: Credentials
     make_agent: Callable[[Assignment], Agent]
     """Makes the agent of a thread; it may block."""
+    unload_after_s: float = 1800.0
+    """How long a thread stays loaded that no client is told of and in which nothing happens."""
 
 
 class App:
@@ -91,6 +94,7 @@ class App:
             ThreadWriter(self.options.store, on_failure=self._not_kept)
         )
         self._first_name = await asyncio.to_thread(user_first_name)
+        self.start("unloading", self._unload_unused())
         return self
 
     async def __aexit__(
@@ -195,6 +199,36 @@ class App:
     def is_ephemeral(self, thread_id: str) -> bool:
         """Whether nothing of a thread is kept."""
         return thread_id in self._ephemeral
+
+    async def _unload_unused(self) -> None:
+        unused_since: dict[str, float] = {}
+        after_s = self.options.unload_after_s
+        while True:
+            await asyncio.sleep(min(after_s / 2, _LOOKS_EVERY_S))
+            now = asyncio.get_running_loop().time()
+            unused_since = {
+                thread_id: unused_since.get(thread_id, now)
+                for thread_id, live in self.threads.items()
+                if self._is_unused(live)
+            }
+            for thread_id, since in unused_since.items():
+                if now - since >= after_s:
+                    await self._unload(thread_id)
+
+    def _is_unused(self, live: LiveThread) -> bool:
+        is_subscribed = any(live.thread_id in peer.threads for peer in self.peers)
+        return live.turn is None and live.thread_id not in self.voices and not is_subscribed
+
+    async def _unload(self, thread_id: str) -> None:
+        live = self.threads.get(thread_id)
+        if live is None or not self._is_unused(live):
+            return
+        # Who resumes it meanwhile gets it loaded anew.
+        del self.threads[thread_id]
+        self._ephemeral.discard(thread_id)
+        self.voice_locks.pop(thread_id, None)
+        await live.close()
+        self.tell_all("thread/closed", appserver.ThreadClosedNotification(thread_id=thread_id))
 
     # The voice
 
