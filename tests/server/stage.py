@@ -156,6 +156,7 @@ async def house(
     realtime: Realtime | None = None,
     store: ThreadStore | None = None,
     api_key: str | None = "sk-stage",
+    models: tuple[str, ...] = (),
     unload_after_s: float = 1800.0,
 ) -> AsyncIterator[House]:
     """A server whose realtime server is at `url`, and whose agents are desks."""
@@ -185,6 +186,7 @@ async def house(
         store=store or MemoryThreads(),
         credentials=credentials,
         make_agent=make,
+        models=lambda: models,
         unload_after_s=unload_after_s,
     )
     async with App(options) as app, asyncio.TaskGroup() as tasks:

@@ -121,6 +121,13 @@ async def test_a_bug_fails_one_request_and_no_other(tmp_path: Path, caplog: pyte
     assert "thread/loaded/list failed" in caplog.text
 
 
+async def test_models_are_those_of_the_agent(tmp_path: Path) -> None:
+    async with house(tmp_path, models=("one", "two")) as staged:
+        client = await staged.client()
+        models = (await client.ask("model/list", {}))["data"]
+    assert [(model["id"], model["isDefault"]) for model in models] == [("one", True), ("two", False)]
+
+
 async def test_a_key_is_kept_for_its_owner_alone(tmp_path: Path) -> None:
     async with house(tmp_path, api_key=None) as staged:
         client = await staged.client()

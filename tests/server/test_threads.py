@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backchannel.threads import SqliteThreads
+from backchannel.threads import SqliteThreads, Thread
 from tests.runtime.stage import ended, message, until
 from tests.server.stage import Client, House, house
 
@@ -70,6 +70,42 @@ async def test_threads_are_found_again_after_the_server_has_ended(tmp_path: Path
         assert await client.refused("thread/read", {"threadId": empty}) == f"thread not loaded: {empty}"
         assert await client.refused("thread/resume", {"threadId": empty}) == (f"no rollout found for thread id {empty}")
         assert "cursor" in await client.refused("thread/list", {"cursor": "nonsense"})
+    store.close()
+
+
+async def test_loaded_threads_come_a_page_at_a_time(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        ids = sorted([(await client.ask("thread/start", {}))["thread"]["id"] for _ in range(3)])
+        first = await client.ask("thread/loaded/list", {"limit": 2})
+        assert first == {"data": ids[:2], "nextCursor": ids[1]}
+        second = await client.ask("thread/loaded/list", {"limit": 2, "cursor": first["nextCursor"]})
+        assert second == {"data": ids[2:], "nextCursor": None}
+
+
+async def test_threads_are_found_by_what_began_them_and_by_provider(tmp_path: Path) -> None:
+    store = SqliteThreads(tmp_path / "threads.sqlite3")
+    for number, (kind, provider) in enumerate([("vscode", "openai"), ("exec", "mine"), ("cli", "mine")]):
+        store.create(
+            Thread(
+                thread_id=f"00000000-0000-7000-8000-00000000000{number}",
+                cwd=str(tmp_path),
+                created_at_ms=number,
+                updated_at_ms=number,
+                client_kind=kind,
+                model_provider=provider,
+            )
+        )
+    async with house(tmp_path, store=store) as staged:
+        client = await staged.client()
+
+        async def found(**params: object) -> list[str]:
+            return [thread["source"] for thread in (await client.ask("thread/list", params))["data"]]
+
+        assert await found() == await found(sourceKinds=[], modelProviders=[]) == ["cli", "vscode"]
+        assert await found(sourceKinds=["exec"]) == ["exec"]
+        assert await found(modelProviders=["mine"]) == ["cli"]
+        assert await found(modelProviders=["mine"], sourceKinds=["cli", "exec"]) == ["cli", "exec"]
     store.close()
 
 

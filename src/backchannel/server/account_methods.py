@@ -26,6 +26,7 @@ _FEATURES: Final = (
     appserver.ExperimentalFeature(name="realtime_conversation", stage="removed", enabled=True, default_enabled=True),
     appserver.ExperimentalFeature(name="responses_websockets", stage="removed", enabled=True, default_enabled=True),
 )
+_USUAL_EFFORT: Final = "medium"
 _SYSTEMS: Final = {"darwin": "macos", "win32": "windows"}
 
 
@@ -70,8 +71,22 @@ class _Account:
         )
 
     def models(self, _: Peer, __: appserver.ModelListParams) -> appserver.ModelListResponse:
-        # An agent that has models says which; the ones that we have do not.
-        return appserver.ModelListResponse(data=())
+        models = self._app.options.models()
+        effort = self._app.options.config.model.model_reasoning_effort or _USUAL_EFFORT
+        return appserver.ModelListResponse(
+            data=tuple(
+                appserver.Model(
+                    id=name,
+                    model=name,
+                    display_name=name,
+                    description="",
+                    default_reasoning_effort=effort,
+                    input_modalities=("text",),
+                    is_default=name == models[0],
+                )
+                for name in models
+            )
+        )
 
     def features(
         self, _: Peer, __: appserver.ExperimentalFeatureListParams

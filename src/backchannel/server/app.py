@@ -64,6 +64,8 @@ class AppOptions:
     credentials: Credentials
     make_agent: Callable[[Assignment], Agent]
     """Makes the agent of a thread; it may block."""
+    models: Callable[[], tuple[str, ...]] = tuple
+    """Those that an agent can be told to work with, the first being the one that is taken."""
     unload_after_s: float = 1800.0
     """How long a thread stays loaded that no client is told of and in which nothing happens."""
 

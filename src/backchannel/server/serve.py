@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from backchannel.agents import choose_agent, make_agent
+from backchannel.agents import DEFAULT_MODEL, choose_agent, make_agent
 from backchannel.server.account import Credentials
 from backchannel.server.app import App, AppOptions
 from backchannel.server.dispatch import Dispatcher
@@ -80,6 +80,7 @@ async def serve(options: ServeOptions) -> int:
             store=store,
             credentials=credentials,
             make_agent=_agents(options, credentials),
+            models=lambda: _models(options, credentials),
         )
         async with App(app_options) as app:
             if options.address.is_stdio:
@@ -110,6 +111,11 @@ def _agents(options: ServeOptions, credentials: Credentials) -> Callable[[Assign
         )
 
     return make
+
+
+def _models(options: ServeOptions, credentials: Credentials) -> tuple[str, ...]:
+    name = options.agent or choose_agent(options.config, stored_key=credentials.api_key)
+    return (options.config.model.model or DEFAULT_MODEL,) if name == "responses" else ()
 
 
 async def _until(stop: asyncio.Event, work: Coroutine[object, object, None]) -> None:

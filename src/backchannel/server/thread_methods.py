@@ -141,7 +141,8 @@ class _Threads:
                 direction="oldest_first" if params.sort_direction == "asc" else "newest_first",
                 archived=params.archived is True,
                 cwds=cwds,
-                client_kinds=_INTERACTIVE,
+                client_kinds=params.source_kinds or _INTERACTIVE,
+                model_providers=params.model_providers or None,
                 search=params.search_term or "",
             )
             page = await asyncio.to_thread(self._app.options.store.list_threads, query)
@@ -153,8 +154,12 @@ class _Threads:
             data=tuple(self._seen(thread) for thread in page.items), next_cursor=page.next_cursor
         )
 
-    def loaded(self, _: Peer, __: appserver.ThreadLoadedListParams) -> appserver.ThreadLoadedListResponse:
-        return appserver.ThreadLoadedListResponse(data=tuple(self._app.threads))
+    def loaded(self, _: Peer, params: appserver.ThreadLoadedListParams) -> appserver.ThreadLoadedListResponse:
+        # By their ids, which is by their age.
+        rest = sorted(thread_id for thread_id in self._app.threads if thread_id > (params.cursor or ""))
+        page = rest[: max(params.limit, 1)] if params.limit is not None else rest
+        next_cursor = page[-1] if len(page) < len(rest) else None
+        return appserver.ThreadLoadedListResponse(data=tuple(page), next_cursor=next_cursor)
 
     def unsubscribe(self, peer: Peer, params: appserver.ThreadUnsubscribeParams) -> appserver.ThreadUnsubscribeResponse:
         check_thread_id(params.thread_id)
