@@ -53,12 +53,12 @@ class Client:
                 else:
                     self.answers[message["id"]] = message
 
-    def send(self, method: str, params: object = None, *, id_: object = None) -> object:
+    def send(self, method: str, params: object = None, *, id_: object = None, **more: object) -> object:
         """Ask for something; the id of the request."""
         if id_ is None:
             self._n += 1
             id_ = self._n
-        message = {"id": id_, "method": method, **({} if params is None else {"params": params})}
+        message = {"id": id_, "method": method, **({} if params is None else {"params": params}), **more}
         self.dialogue.receive(json.dumps(message))
         return id_
 

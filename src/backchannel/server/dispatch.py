@@ -17,6 +17,7 @@ from backchannel.server.account_methods import account_methods
 from backchannel.server.methods import Refused
 from backchannel.server.realtime_methods import realtime_methods
 from backchannel.server.thread_methods import thread_methods
+from backchannel.server.tracing import traced
 from backchannel.server.turn_methods import turn_methods
 from backchannel.wire import appserver, jsonrpc
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from backchannel.server.app import App
     from backchannel.server.methods import Methods
     from backchannel.server.peer import Peer
+    from backchannel.server.tracing import Traced
 
 __all__ = ["MAX_WAITING", "Dialogue", "Dispatcher"]
 
@@ -121,29 +123,40 @@ class Dialogue:
         return None if self._peer.may_experiment else appserver.requires_experimental_api(method, params)
 
     def _do_at_once(self, request: jsonrpc.Request, params: msgspec.Struct) -> None:
+        if request.method == _AUDIO:
+            # There is too much of it for spans.
+            self._answer_at_once(request, params)
+            return
+        with traced(request) as trace:
+            self._answer_at_once(request, params, trace)
+
+    def _answer_at_once(self, request: jsonrpc.Request, params: msgspec.Struct, trace: Traced | None = None) -> None:
         try:
             result = self._dispatcher.at_once[request.method](self._peer, params)
-        except Refused as exc:
-            self._peer.refuse(request.id, exc.problem)
         except Exception as exc:
-            self._peer.refuse(request.id, _internal(request, exc))
+            self._refuse(request, exc, trace)
         else:
             self._peer.answer(request.id, result)
 
     async def _do_in_time(self, request: jsonrpc.Request, params: msgspec.Struct) -> None:
-        try:
-            result = await self._dispatcher.in_time[request.method](self._peer, params)
-        except Refused as exc:
-            self._peer.refuse(request.id, exc.problem)
-        except Exception as exc:
-            self._peer.refuse(request.id, _internal(request, exc))
-        else:
-            self._peer.answer(request.id, result)
+        with traced(request) as trace:
+            try:
+                result = await self._dispatcher.in_time[request.method](self._peer, params)
+            except Exception as exc:
+                self._refuse(request, exc, trace)
+            else:
+                self._peer.answer(request.id, result)
+
+    def _refuse(self, request: jsonrpc.Request, exc: Exception, trace: Traced | None) -> None:
+        problem = exc.problem if isinstance(exc, Refused) else _internal(request, exc)
+        if trace is not None:
+            trace.refused(problem)
+        self._peer.refuse(request.id, problem)
 
 
 def _internal(request: jsonrpc.Request, exc: Exception) -> jsonrpc.RpcError:
     # The boundary of a request: a bug fails it and no other.
-    _log.exception("! %s failed", request.method)
+    _log.error("! %s failed", request.method, exc_info=exc)
     return jsonrpc.RpcError(
         code=jsonrpc.INTERNAL_ERROR,
         message=f"{request.method} failed: {type(exc).__name__}; please report this with the server's log",

@@ -17,6 +17,7 @@ from backchannel.server.app import App, AppOptions
 from backchannel.server.dispatch import Dispatcher
 from backchannel.server.listening import Address, Token, listening
 from backchannel.server.streams import serve_stdio
+from backchannel.server.tracing import WithTrace
 from backchannel.threads import MemoryThreads, SqliteThreads
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ async def serve(options: ServeOptions) -> int:
     Raises:
         StoreError: The store cannot be used.
     """
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(WithTrace())
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
