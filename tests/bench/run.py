@@ -21,6 +21,8 @@ NAMES: Final = (
     "core_speed",
     "audio_path",
     "appserver_wire",
+    "app_server",
+    "app_server_soak",
     "context",
     "threads",
     "latency",
@@ -88,6 +90,14 @@ def _figures(name: str) -> dict[str, float]:
             from tests.bench import threads
 
             return threads.main()
+        case "app_server":
+            from tests.bench import app_server
+
+            return app_server.main()
+        case "app_server_soak":
+            from tests.bench import app_server
+
+            return app_server.soak()
         case "appserver_wire":
             from tests.bench import appserver_wire
 
