@@ -126,6 +126,20 @@ async def test_the_socket_of_a_path_is_its_owners(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+async def test_clients_who_stay_to_the_end_are_no_fault(tmp_path: Path) -> None:
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    address = Address(path=str(tmp_path / "s"))
+    async with house(tmp_path) as staged:
+        async with listening(staged.app, staged.dispatcher, address, token=None, tell=lambda _: None):
+            reader, writer = await asyncio.open_unix_connection(address.path)
+            await until(lambda: len(staged.app.peers) == 1, "the client")
+        assert await reader.read() == b""
+        assert staged.app.peers == set()
+        writer.close()
+    assert faults == []
+
+
 async def test_what_a_killed_server_left_behind_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "s"
     with socket.socket(socket.AF_UNIX) as left:

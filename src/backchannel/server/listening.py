@@ -152,6 +152,9 @@ async def _on_path(app: App, dispatcher: Dispatcher, path: str) -> AsyncIterator
             clients.add(task)
         try:
             await serve_stream(app, dispatcher, reader, writer)
+        except asyncio.CancelledError:
+            # Ended by us, below. Python 3.11 would report a task that says so as a fault.
+            _log.debug("x a client's connection is ended")
         except Exception:
             _log.exception("! a client's connection ended by a fault")
         finally:
