@@ -205,20 +205,30 @@ def test_a_room_exports_only_what_is_its_own(path: pathlib.Path) -> None:
         if module != "__future__"
         and module != dotted
         and not module.startswith(f"{dotted}.")
-        # The package itself needs tools to load its rooms when they are asked for.
-        and not (dotted == PACKAGE.name and module in sys.stdlib_module_names)
+        # What is loaded only when it is asked for needs tools for that.
+        and not (served_lazily(parsed(path)) and module in sys.stdlib_module_names)
     ]
 
     assert foreign == []
 
 
-def test_what_the_package_serves_when_it_is_asked_for_is_there() -> None:
-    served = served_lazily(parsed(PACKAGE / "__init__.py"))
+LAZY: Final = [path for path in MODULES if path.name == "__init__.py" and served_lazily(parsed(path))]
 
+
+@pytest.mark.parametrize("path", LAZY, ids=name_of)
+def test_what_is_served_when_it_is_asked_for_is_there(path: pathlib.Path) -> None:
+    dotted = name_of(path)
+    served, package = served_lazily(parsed(path)), importlib.import_module(dotted)
+
+    assert {name for name, _ in served} <= set(package.__all__)
+    assert [name for name, room in served if getattr(package, name) is not vars(sys.modules[room])[name]] == []
+    with pytest.raises(AttributeError, match=f"module '{dotted}' has no attribute 'Conversatoin'"):
+        getattr(package, "Conversatoin")  # noqa: B009 - a checker of types would refuse it written plainly
+
+
+def test_everything_in_the_package_is_served_when_it_is_asked_for() -> None:
+    served = served_lazily(parsed(PACKAGE / "__init__.py"))
     assert {name for name, _ in served} == set(backchannel.__all__) - {"__version__"}
-    assert [name for name, room in served if getattr(backchannel, name) is not vars(sys.modules[room])[name]] == []
-    with pytest.raises(AttributeError, match="module 'backchannel' has no attribute 'Conversatoin'"):
-        getattr(backchannel, "Conversatoin")  # noqa: B009 - a checker of types would refuse it written plainly
 
 
 @pytest.mark.parametrize("name", [None, "Config"])

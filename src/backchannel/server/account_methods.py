@@ -53,6 +53,7 @@ class _Account:
 
     def initialize(self, peer: Peer, params: appserver.InitializeParams) -> appserver.InitializeResponse:
         peer.introduce(params)
+        self._app.load_ahead()
         client = params.client_info
         system = _SYSTEMS.get(sys.platform, "linux")
         agent = f"{client.name}/{__version__} ({platform.system()} {platform.release()}; {platform.machine()})"

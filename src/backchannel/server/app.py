@@ -12,12 +12,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import importlib
 import logging
 import time
 from typing import TYPE_CHECKING, Final
 
 from backchannel.context import Gatherer, default_prompt, user_first_name, user_language
-from backchannel.engine import Engine, EngineOptions
 from backchannel.runtime import LocalEngine, Target, Tasks, choose_backend, server_target
 from backchannel.server.live_thread import LiveThread
 from backchannel.server.peer import ClientGone, Peer
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from backchannel.agents import Agent
     from backchannel.config import Config, Model
+    from backchannel.engine import Engine
     from backchannel.errors import BackchannelError
     from backchannel.server.account import Credentials
     from backchannel.server.outbox import Outbox
@@ -47,6 +48,7 @@ _log = logging.getLogger(__name__)
 
 _CLOSING_S: Final = 4.0
 _LOOKS_EVERY_S: Final = 60.0
+_NEEDED_SOON: Final = ("aiohttp", "backchannel.agents.workspace", "backchannel.agents.responses")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,7 @@ class App:
         self._engine: Engine | None = None
         self._engine_lock = asyncio.Lock()
         self._first_name = ""
+        self._is_loaded_ahead = False
 
     async def __aenter__(self) -> Self:
         """Get ready."""
@@ -113,6 +116,12 @@ class App:
         await self._stack.aclose()
 
     # Clients
+
+    def load_ahead(self) -> None:
+        """Load what turns and conversations are going to need, while the client reads its first answer."""
+        if not self._is_loaded_ahead:
+            self._is_loaded_ahead = True
+            self.start("loading", asyncio.to_thread(_load_ahead))
 
     def connect(self, outbox: Outbox, *, give_up: Callable[[], None]) -> Peer:
         """A client has come."""
@@ -263,6 +272,8 @@ class App:
     async def _engine_url(self) -> str:
         async with self._engine_lock:
             if self._engine is None:
+                from backchannel.engine import Engine, EngineOptions
+
                 engine = Engine(EngineOptions(env=self.options.env, on_notice=self._notice))
                 self._engine = await self._stack.enter_async_context(engine)
         return self._engine.url
@@ -283,6 +294,11 @@ class App:
     def new_id(self) -> str:
         """See `Services`."""
         return new_thread_id(self.now_ms())
+
+
+def _load_ahead() -> None:
+    for name in _NEEDED_SOON:
+        importlib.import_module(name)
 
 
 def _failed(name: str, exc: Exception) -> None:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from backchannel.agents import DEFAULT_MODEL, choose_agent, make_agent
+from backchannel.agents import choose_agent, make_agent
+from backchannel.errors import UsageError
 from backchannel.server.account import Credentials
+from backchannel.server.addresses import Address
 from backchannel.server.app import App, AppOptions
 from backchannel.server.dispatch import Dispatcher
-from backchannel.server.listening import Address, listening
 from backchannel.server.streams import serve_stdio
 from backchannel.server.tracing import WithTrace
 from backchannel.threads import MemoryThreads, SqliteThreads
@@ -90,6 +91,8 @@ async def serve(options: ServeOptions) -> int:
             if options.address.is_stdio:
                 await _until(stop, serve_stdio(app, Dispatcher(app)))
             else:
+                from backchannel.server.listening import listening
+
                 async with listening(
                     app, Dispatcher(app), options.address, admission=options.admission, tell=options.tell
                 ):
@@ -121,7 +124,15 @@ def _agents(options: ServeOptions, credentials: Credentials) -> Callable[[Assign
 
 def _models(options: ServeOptions, credentials: Credentials) -> tuple[str, ...]:
     name = options.agent or choose_agent(options.config, stored_key=credentials.api_key)
-    return (options.config.model.model or DEFAULT_MODEL,) if name == "responses" else ()
+    if name != "responses":
+        return ()
+    from backchannel.agents import ResponsesOptions
+
+    try:
+        return (ResponsesOptions(provider=options.config.provider, model=options.config.model).model_name,)
+    except UsageError:
+        # Who starts a turn is told what is missing.
+        return ()
 
 
 async def _until(stop: asyncio.Event, work: Coroutine[object, object, None]) -> None:

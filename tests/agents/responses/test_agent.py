@@ -840,8 +840,11 @@ def test_an_agent_speaks_of_nothing_secret() -> None:
 
 def test_the_libraries_for_reaching_a_model_are_not_loaded_with_the_agents() -> None:
     # In a process of its own, since the tests have loaded everything.
-    script = "import sys, backchannel.agents; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
-
-    assert "backchannel.agents.responses" in loaded
+    script = "import sys; from backchannel.agents import {}; print(*sys.modules)"
+    loaded: set[str] = set()
+    for name in ("TurnRequest", "ResponsesAgent"):
+        command = [sys.executable, "-c", script.format(name)]
+        ran = subprocess.run(command, capture_output=True, text=True, check=True)
+        loaded = set(ran.stdout.split())
+        assert ("backchannel.agents.responses" in loaded) is (name == "ResponsesAgent")
     assert {"aiohttp", "openai", "yarl"}.isdisjoint(loaded)

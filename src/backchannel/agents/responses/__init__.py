@@ -1,5 +1,5 @@
 """The agent that works with a language model over the Responses API."""
 
-from backchannel.agents.responses.agent import DEFAULT_MODEL, ResponsesAgent, ResponsesOptions
+from backchannel.agents.responses.agent import ResponsesAgent, ResponsesOptions
 
-__all__ = ["DEFAULT_MODEL", "ResponsesAgent", "ResponsesOptions"]
+__all__ = ["ResponsesAgent", "ResponsesOptions"]
