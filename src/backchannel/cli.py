@@ -17,6 +17,8 @@ from backchannel.errors import BackchannelError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
+    from backchannel.server import AuthKind
+
 __all__ = ["main"]
 
 EXIT_USAGE: Final = 2
@@ -267,12 +269,32 @@ def replay(file: Path, *, check: bool, speed: float | None, as_json: bool) -> in
     help="Where clients find it.",
 )
 @click.option(
+    "--ws-auth",
+    type=click.Choice(["capability-token", "signed-bearer-token"]),
+    help="What clients of the websocket have to send, as 'Authorization: Bearer TOKEN'.  [default: the kind that"
+    " the options below are for]",
+)
+@click.option(
     "--ws-token-file",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Clients of the websocket have to send the token in this file, as 'Authorization: Bearer TOKEN'.",
+    help="The capability token is in this file.",
 )
 @click.option("--ws-token-sha256", metavar="HEX", help="The same, by the SHA-256 of the token.")
+@click.option(
+    "--ws-shared-secret-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Signed tokens, which are JWTs, are signed by HS256 with the secret in this file, of at least 32 bytes.",
+)
+@click.option("--ws-issuer", metavar="NAME", help="Who has to have made signed tokens.")
+@click.option("--ws-audience", metavar="NAME", help="For whom signed tokens have to be.")
+@click.option(
+    "--ws-max-clock-skew-seconds",
+    type=int,
+    metavar="N",
+    help="How far the clock of who made a signed token may be from ours.  [default: 30]",
+)
 @click.option(
     "--agent", help="Which agent does the work.  [default: responses with a model or a login, else workspace]"
 )
@@ -289,8 +311,13 @@ def app_server(
     context: click.Context,
     *,
     listen: str,
+    ws_auth: AuthKind | None,
     ws_token_file: Path | None,
     ws_token_sha256: str | None,
+    ws_shared_secret_file: Path | None,
+    ws_issuer: str | None,
+    ws_audience: str | None,
+    ws_max_clock_skew_seconds: int | None,
     agent: str | None,
     overrides: tuple[str, ...],
 ) -> int:
@@ -305,14 +332,20 @@ def app_server(
     import os
 
     from backchannel.config import find_home, load_config
-    from backchannel.server import ServeOptions, Token, read_address, serve
+    from backchannel.server import AuthOptions, ServeOptions, read_address, read_admission, serve
 
-    token = Token(ws_token_sha256) if ws_token_sha256 is not None else None
-    if ws_token_file is not None:
-        if token is not None:
-            raise UsageError("--ws-token-file and --ws-token-sha256 say the same; leave one of them out")
-        token = Token.of_file(ws_token_file)
-    address = read_address(listen, token=token)
+    admission = read_admission(
+        AuthOptions(
+            kind=ws_auth,
+            token_file=ws_token_file,
+            token_sha256=ws_token_sha256,
+            secret_file=ws_shared_secret_file,
+            issuer=ws_issuer,
+            audience=ws_audience,
+            max_clock_skew_s=ws_max_clock_skew_seconds,
+        )
+    )
+    address = read_address(listen, admission=admission)
     env = dict(os.environ)
     config = load_config(env, overrides=overrides)
     for notice in config.notices:
@@ -325,7 +358,7 @@ def app_server(
         store=_store() if config.threads.store else None,
         cwd=_folder(None),
         address=address,
-        token=token,
+        admission=admission,
         tell=lambda line: click.echo(line, err=True),
         agent=agent,
     )

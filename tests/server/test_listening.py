@@ -6,13 +6,15 @@ import hashlib
 import json
 import socket
 import stat
+import time
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import jwt
 import pytest
 
 from backchannel.errors import UsageError
-from backchannel.server import Address, Token, read_address
+from backchannel.server import Address, Admission, CapabilityToken, SignedBearerTokens, read_address
 from backchannel.server.listening import listening
 from tests.runtime.stage import until
 from tests.server.stage import House, house
@@ -22,16 +24,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HELLO = {"id": 1, "method": "initialize", "params": {"clientInfo": {"name": "x", "version": "1"}}}
-TOKEN = Token(hashlib.sha256(b"planted-key-ws").hexdigest())
+TOKEN = CapabilityToken(hashlib.sha256(b"planted-key-ws").hexdigest())
+SECRET = "planted-key-ws-with-enough-bytes"
+SIGNED = SignedBearerTokens(secret=SECRET.encode())
 
 
 @contextlib.asynccontextmanager
-async def at_port(folder: Path, *, token: Token | None = None) -> AsyncIterator[tuple[House, str]]:
+async def at_port(folder: Path, *, admission: Admission | None = None) -> AsyncIterator[tuple[House, str]]:
     """A server on a port; its address without the scheme."""
     told: list[str] = []
     async with house(folder) as staged:
         address = Address(host="127.0.0.1", port=0)
-        async with listening(staged.app, staged.dispatcher, address, token=token, tell=told.append):
+        async with listening(staged.app, staged.dispatcher, address, admission=admission, tell=told.append):
             assert told[0].startswith("listening on: ws://127.0.0.1:")
             yield staged, told[0].removeprefix("listening on: ws://")
 
@@ -66,7 +70,7 @@ async def test_clients_share_the_threads(tmp_path: Path) -> None:
 
 
 async def test_it_says_that_it_is_there(tmp_path: Path) -> None:
-    async with at_port(tmp_path, token=TOKEN) as (_, place), aiohttp.ClientSession() as session:
+    async with at_port(tmp_path, admission=TOKEN) as (_, place), aiohttp.ClientSession() as session:
         for path in ("readyz", "healthz"):
             async with session.get(f"http://{place}/{path}") as response:
                 assert response.status == 200
@@ -87,17 +91,19 @@ async def test_web_pages_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sent", [None, "Bearer nonsense", "Basic planted-key-ws", "planted-key-ws", "Bearer"])
 async def test_without_the_token_nobody_gets_in(tmp_path: Path, sent: str | None) -> None:
     headers = {} if sent is None else {"Authorization": sent}
-    async with at_port(tmp_path, token=TOKEN) as (staged, place), aiohttp.ClientSession() as session:
+    async with at_port(tmp_path, admission=TOKEN) as (staged, place), aiohttp.ClientSession() as session:
         with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
             await session.ws_connect(f"ws://{place}", headers=headers)
         assert caught.value.status == 401
+        assert caught.value.headers is not None
+        assert caught.value.headers["WWW-Authenticate"] == "Bearer"
         assert staged.app.peers == set()
 
 
 async def test_with_the_token_one_gets_in(tmp_path: Path) -> None:
     headers = {"Authorization": "Bearer planted-key-ws"}
     async with (
-        at_port(tmp_path, token=TOKEN) as (_, place),
+        at_port(tmp_path, admission=TOKEN) as (_, place),
         aiohttp.ClientSession() as session,
         session.ws_connect(f"ws://{place}", headers=headers) as ws,
     ):
@@ -105,11 +111,42 @@ async def test_with_the_token_one_gets_in(tmp_path: Path) -> None:
         assert "result" in await ws.receive_json(timeout=5)
 
 
+async def test_with_a_signed_token_one_gets_in_until_it_expires(tmp_path: Path) -> None:
+    async with at_port(tmp_path, admission=SIGNED) as (staged, place), aiohttp.ClientSession() as session:
+        for in_s, secret, said in (
+            (60, SECRET, None),
+            (-60, SECRET, "this token has expired"),
+            (60, "x" * 32, "with the secret of this server"),
+        ):
+            headers = {"Authorization": f"Bearer {jwt.encode({'exp': time.time() + in_s}, secret, 'HS256')}"}
+            if said is None:
+                async with session.ws_connect(f"ws://{place}", headers=headers) as ws:
+                    await ws.send_json(HELLO)
+                    assert "result" in await ws.receive_json(timeout=5)
+                await until(lambda: staged.app.peers == set(), "that the client has left")
+                continue
+            upgrade = {**headers, "Upgrade": "websocket"}
+            async with session.get(f"http://{place}", headers=upgrade) as response:
+                assert response.status == 401
+                assert said in await response.text()
+        assert staged.app.peers == set()
+
+
+@pytest.mark.parametrize("sent", [b"Bearer \xff\xfe", b"Bearer " + b"W1tb" * 1500 + b"..", b"Bearer " + b"." * 4000])
+async def test_a_header_of_nonsense_is_refused_as_any_other(tmp_path: Path, sent: bytes) -> None:
+    async with at_port(tmp_path, admission=SIGNED) as (_, place):
+        host, _, port = place.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nAuthorization: " + sent + b"\r\n\r\n")
+        assert b" 401 " in await reader.readline()
+        writer.close()
+
+
 async def test_the_socket_of_a_path_is_its_owners(tmp_path: Path) -> None:
     path = tmp_path / "s"
     async with house(tmp_path) as staged:
-        address = read_address(f"unix://{path}", token=None)
-        async with listening(staged.app, staged.dispatcher, address, token=None, tell=lambda _: None):
+        address = read_address(f"unix://{path}", admission=None)
+        async with listening(staged.app, staged.dispatcher, address, admission=None, tell=lambda _: None):
             mode = await asyncio.to_thread(lambda: path.stat().st_mode)
             assert stat.S_IMODE(mode) & 0o077 == 0
             reader, writer = await asyncio.open_unix_connection(str(path))
@@ -121,7 +158,7 @@ async def test_the_socket_of_a_path_is_its_owners(tmp_path: Path) -> None:
             await until(lambda: len(staged.app.peers) == 1, "the second client")
             second.close()
             with pytest.raises(UsageError, match="another server listens there"):
-                async with listening(staged.app, staged.dispatcher, address, token=None, tell=lambda _: None):
+                async with listening(staged.app, staged.dispatcher, address, admission=None, tell=lambda _: None):
                     pass
     assert not path.exists()
 
@@ -131,7 +168,7 @@ async def test_clients_who_stay_to_the_end_are_no_fault(tmp_path: Path) -> None:
     asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
     address = Address(path=str(tmp_path / "s"))
     async with house(tmp_path) as staged:
-        async with listening(staged.app, staged.dispatcher, address, token=None, tell=lambda _: None):
+        async with listening(staged.app, staged.dispatcher, address, admission=None, tell=lambda _: None):
             reader, writer = await asyncio.open_unix_connection(address.path)
             await until(lambda: len(staged.app.peers) == 1, "the client")
         assert await reader.read() == b""
@@ -146,7 +183,7 @@ async def test_what_a_killed_server_left_behind_is_replaced(tmp_path: Path) -> N
         left.bind(str(path))
     async with house(tmp_path) as staged:
         address = Address(path=str(path))
-        async with listening(staged.app, staged.dispatcher, address, token=None, tell=lambda _: None):
+        async with listening(staged.app, staged.dispatcher, address, admission=None, tell=lambda _: None):
             _, writer = await asyncio.open_unix_connection(str(path))
             await until(lambda: len(staged.app.peers) == 1, "the client")
             writer.close()
@@ -157,7 +194,7 @@ async def test_where_nobody_can_listen_that_is_said(tmp_path: Path) -> None:
         taken = Address(host="127.0.0.1", port=int(place.rpartition(":")[2]))
         for address in (taken, Address(path=str(tmp_path / "none" / "s"))):
             with pytest.raises(UsageError, match=r"cannot listen on .*; choose another address"):
-                async with listening(staged.app, staged.dispatcher, address, token=None, tell=lambda _: None):
+                async with listening(staged.app, staged.dispatcher, address, admission=None, tell=lambda _: None):
                     pass
 
 
@@ -169,36 +206,41 @@ async def test_where_nobody_can_listen_that_is_said(tmp_path: Path) -> None:
         ("ws://[::1]:4500/", Address(host="::1", port=4500)),
         ("ws://localhost:0", Address(host="localhost", port=0)),
         ("unix:///run/x.sock", Address(path="/run/x.sock")),
+        ("unix://x.sock", Address(path="x.sock")),
     ],
 )
 def test_addresses_are_read(text: str, address: Address) -> None:
-    assert read_address(text, token=None) == address
+    assert read_address(text, admission=None) == address
     assert address.is_stdio is (text == "stdio://")
 
 
-@pytest.mark.parametrize("text", ["", "ws://", "ws://127.0.0.1", "ws://127.0.0.1:x", "http://127.0.0.1:1", "unix://"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "ws://",
+        "ws://127.0.0.1",
+        "ws://127.0.0.1:x",
+        "ws://[::1",
+        "http://127.0.0.1:1",
+        "unix:",
+        "unix:/x",
+        "unix://",
+    ],
+)
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="expected stdio://, ws://IP:PORT or unix://PATH"):
-        read_address(text, token=None)
+        read_address(text, admission=None)
 
 
 @pytest.mark.parametrize("text", ["ws://0.0.0.0:4500", "ws://192.0.2.1:4500", "ws://[::]:4500", "ws://example.com:1"])
 def test_beyond_this_machine_a_token_is_needed(text: str) -> None:
     with pytest.raises(UsageError, match="expected a token for clients on other machines"):
-        read_address(text, token=None)
-    assert not read_address(text, token=TOKEN).is_stdio
+        read_address(text, admission=None)
+    assert not read_address(text, admission=TOKEN).is_stdio
 
 
-def test_a_token_is_read_from_its_file(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("planted-key-ws\n")
-    assert Token.of_file(tmp_path / "token") == TOKEN
-    (tmp_path / "empty").write_text("\n")
-    with pytest.raises(UsageError, match="is empty"):
-        Token.of_file(tmp_path / "empty")
-    with pytest.raises(UsageError, match="cannot be read"):
-        Token.of_file(tmp_path / "none")
-
-
-def test_the_hash_of_a_token_is_checked() -> None:
-    with pytest.raises(UsageError, match="64 hexadecimal digits"):
-        Token("nonsense")
+@pytest.mark.parametrize("text", ["stdio://", "unix:///run/x.sock"])
+def test_where_nobody_asks_for_a_token_none_is_to_be_given(text: str) -> None:
+    with pytest.raises(UsageError, match=f"tokens are asked for on a websocket, .* and not on {text}"):
+        read_address(text, admission=SIGNED)

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from backchannel.server.listening import Address, Token, read_address
+from backchannel.server.listening import Address, read_address
 from backchannel.server.schema import json_schema, json_schema_files
 from backchannel.server.serve import ServeOptions, serve
+from backchannel.server.tokens import (
+    Admission,
+    AuthKind,
+    AuthOptions,
+    CapabilityToken,
+    SignedBearerTokens,
+    read_admission,
+)
 from backchannel.server.typescript import typescript
 
 __all__ = [
     "Address",
+    "Admission",
+    "AuthKind",
+    "AuthOptions",
+    "CapabilityToken",
     "ServeOptions",
-    "Token",
+    "SignedBearerTokens",
     "json_schema",
     "json_schema_files",
     "read_address",
+    "read_admission",
     "serve",
     "typescript",
 ]

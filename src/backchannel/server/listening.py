@@ -11,11 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import hashlib
-import hmac
 import logging
 import os
-import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -26,15 +23,16 @@ from backchannel.net import is_loopback
 from backchannel.server.dispatch import Dialogue
 from backchannel.server.outbox import Outbox
 from backchannel.server.streams import MAX_LINE_BYTES, serve_stream
+from backchannel.server.tokens import refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
 
     from backchannel.server.app import App
     from backchannel.server.dispatch import Dispatcher
+    from backchannel.server.tokens import Admission
 
-__all__ = ["Address", "Token", "listening", "read_address"]
+__all__ = ["Address", "listening", "read_address"]
 
 _log = logging.getLogger(__name__)
 
@@ -56,71 +54,45 @@ class Address:
         return not self.host and not self.path
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Token:
-    """What a client has to know, as its SHA-256."""
-
-    sha256: str
-
-    def __post_init__(self) -> None:
-        """Check it.
-
-        Raises:
-            UsageError: It is no SHA-256.
-        """
-        if not re.fullmatch("[0-9a-fA-F]{64}", self.sha256):
-            raise UsageError("expected the SHA-256 of a token, 64 hexadecimal digits, got something else")
-
-    @classmethod
-    def of_file(cls, path: Path) -> Token:
-        """The token that stands in a file.
-
-        Raises:
-            UsageError: It cannot be read, or is empty.
-        """
-        try:
-            token = path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as exc:
-            raise UsageError(f"expected a file with a token at {path}, which cannot be read") from exc
-        if not token:
-            raise UsageError(f"expected a token in {path}, which is empty")
-        return cls(hashlib.sha256(token.encode()).hexdigest())
-
-    def fits(self, authorization: str) -> bool:
-        """Whether a client's header carries it."""
-        scheme, _, token = authorization.partition(" ")
-        given = hashlib.sha256(token.strip().encode("utf-8", "replace")).hexdigest()
-        return scheme.lower() == "bearer" and hmac.compare_digest(given, self.sha256.lower())
-
-
-def read_address(text: str, *, token: Token | None) -> Address:
+def read_address(text: str, *, admission: Admission | None) -> Address:
     """The address that somebody names: `stdio://`, `ws://IP:PORT` or `unix://PATH`.
 
+    Args:
+        text: What was named.
+        admission: What clients have to show.
+
     Raises:
-        UsageError: It is none of these, or others than this machine could connect without a token.
+        UsageError: It is none of these, others than this machine could connect without a token, or nobody would ask
+            for the token.
     """
+    address = _parsed(text)
+    if address is None:
+        raise UsageError(f"expected stdio://, ws://IP:PORT or unix://PATH, got {text!r}")
+    if admission is None and address.host and not is_loopback(address.host):
+        raise UsageError(
+            f"expected a token for clients on other machines, got none for {address.host}; give --ws-token-file or"
+            " --ws-shared-secret-file, or listen on 127.0.0.1"
+        )
+    if admission is not None and not address.host:
+        raise UsageError(f"tokens are asked for on a websocket, ws://IP:PORT, and not on {text}; leave one of them out")
+    return address
+
+
+def _parsed(text: str) -> Address | None:
     if text == "stdio://":
         return Address()
-    parts = urlsplit(text)
-    if parts.scheme == "unix":
-        path = text.removeprefix("unix://")
-        if path:
-            return Address(path=path)
-    if parts.scheme == "ws" and parts.hostname and parts.path in ("", "/"):
-        with contextlib.suppress(ValueError):
-            if parts.port is not None:
-                if token is None and not is_loopback(parts.hostname):
-                    raise UsageError(
-                        f"expected a token for clients on other machines, got none for {parts.hostname}; give"
-                        " --ws-token-file, or listen on 127.0.0.1"
-                    )
-                return Address(host=parts.hostname, port=parts.port)
-    raise UsageError(f"expected stdio://, ws://IP:PORT or unix://PATH, got {text!r}")
+    if (path := text.removeprefix("unix://")) and path != text:
+        return Address(path=path)
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(text)
+        if parts.scheme == "ws" and parts.hostname and parts.port is not None and parts.path in ("", "/"):
+            return Address(host=parts.hostname, port=parts.port)
+    return None
 
 
 @contextlib.asynccontextmanager
 async def listening(
-    app: App, dispatcher: Dispatcher, address: Address, *, token: Token | None, tell: Callable[[str], None]
+    app: App, dispatcher: Dispatcher, address: Address, *, admission: Admission | None, tell: Callable[[str], None]
 ) -> AsyncIterator[None]:
     """Serve whoever connects, as long as the block runs.
 
@@ -133,7 +105,7 @@ async def listening(
                 tell(f"listening on: unix://{address.path}")
                 yield
         else:
-            async with _on_port(app, dispatcher, address, token) as port:
+            async with _on_port(app, dispatcher, address, admission) as port:
                 host = f"[{address.host}]" if ":" in address.host else address.host
                 tell(f"listening on: ws://{host}:{port}")
                 tell(f"readyz: http://{host}:{port}/readyz")
@@ -198,7 +170,9 @@ async def _end(tasks: set[asyncio.Task[object]]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _on_port(app: App, dispatcher: Dispatcher, address: Address, token: Token | None) -> AsyncIterator[int]:
+async def _on_port(
+    app: App, dispatcher: Dispatcher, address: Address, admission: Admission | None
+) -> AsyncIterator[int]:
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         if "Origin" in request.headers:
             return web.Response(status=403, text="web pages are not served here\n")
@@ -206,8 +180,11 @@ async def _on_port(app: App, dispatcher: Dispatcher, address: Address, token: To
             if request.method == "GET" and request.path in ("/readyz", "/healthz"):
                 return web.Response(text="ok\n")
             return web.Response(status=400, text="expected a websocket\n")
-        if token is not None and not token.fits(request.headers.get("Authorization", "")):
-            return web.Response(status=401, text="expected the token of this server\n")
+        if admission is not None:
+            refused = refusal(admission, request.headers.get("Authorization", ""))
+            if refused is not None:
+                _log.info("x a client was not let in: %s", refused)
+                return web.Response(status=401, text=f"{refused}\n", headers={"WWW-Authenticate": "Bearer"})
         return await _serve(app, dispatcher, request)
 
     runner = web.ServerRunner(web.Server(handle, access_log=None), handle_signals=False, shutdown_timeout=1.0)

@@ -15,7 +15,7 @@ from backchannel.agents import choose_agent, make_agent
 from backchannel.server.account import Credentials
 from backchannel.server.app import App, AppOptions
 from backchannel.server.dispatch import Dispatcher
-from backchannel.server.listening import Address, Token, listening
+from backchannel.server.listening import Address, listening
 from backchannel.server.streams import serve_stdio
 from backchannel.threads import MemoryThreads, SqliteThreads
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from backchannel.agents import Agent
     from backchannel.config import Config
+    from backchannel.server.tokens import Admission
     from backchannel.threads import Thread, ThreadStore
 
 __all__ = ["ServeOptions", "serve"]
@@ -49,8 +50,8 @@ class ServeOptions:
     tell: Callable[[str], None] = _silent
     """Tells a person where it listens."""
     address: Address = dataclasses.field(default_factory=Address)
-    token: Token | None = None
-    """What clients of a websocket have to know."""
+    admission: Admission | None = None
+    """What clients of a websocket have to show."""
     agent: str | None = None
     """Which agent does the work; None for the one that the configuration suggests."""
 
@@ -84,7 +85,9 @@ async def serve(options: ServeOptions) -> int:
             if options.address.is_stdio:
                 await _until(stop, serve_stdio(app, Dispatcher(app)))
             else:
-                async with listening(app, Dispatcher(app), options.address, token=options.token, tell=options.tell):
+                async with listening(
+                    app, Dispatcher(app), options.address, admission=options.admission, tell=options.tell
+                ):
                     await stop.wait()
     finally:
         await asyncio.to_thread(store.close)
