@@ -11,6 +11,7 @@ import pty
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -209,6 +210,7 @@ def test_help_names_every_option_of_talk(
         (["threads", "delete", "nope"], ["--yes"]),
         (["app-server", "--listen", "here"], ["expected stdio://, ws://IP:PORT", "'here'"]),
         (["app-server", "--listen", "ws://0.0.0.0:0"], ["--ws-token-file", "--ws-shared-secret-file", "127.0.0.1"]),
+        (["app-server", "--stdio", "--listen", "unix://"], ["--stdio", "--listen unix://"]),
         (["app-server", "--ws-token-sha256", "0" * 64], ["asked for on a websocket", "stdio://"]),
         (["app-server", "--ws-auth", "signed-bearer-token"], ["expected --ws-shared-secret-file"]),
         (["app-server", "--ws-token-file", "x", "--ws-issuer", "y"], ["--ws-token-file", "--ws-issuer"]),
@@ -780,6 +782,25 @@ def test_the_app_server_describes_its_protocol(tmp_path: Path) -> None:
 
 def test_the_app_server_ends_with_its_input() -> None:
     assert run("app-server") == Ended(0, "", "")
+    assert run("app-server", "--stdio") == Ended(0, "", "")
+
+
+async def test_the_app_server_has_a_socket_of_its_own(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    arguments = ("app-server", "--listen", "unix://", "-c", "threads.store=false")
+    async with running(*arguments, env={"BACKCHANNEL_HOME": str(home)}) as process:
+        assert process.stderr is not None
+        async with asyncio.timeout(DEADLINE_S):
+            told = await process.stderr.readline()
+            assert told.decode() == f"listening on: unix://{home}/app-server.sock\n"
+            _, writer = await asyncio.open_unix_connection(str(home / "app-server.sock"))
+        mode = await asyncio.to_thread(lambda: home.stat().st_mode)
+        assert stat.S_IMODE(mode) == 0o700
+        process.send_signal(signal.SIGTERM)
+        # A client that stays is none of its troubles.
+        assert await the_end(process) == Ended(0, "", "")
+        writer.close()
+    assert list(home.iterdir()) == []
 
 
 def test_the_app_server_serves_a_file(tmp_path: Path) -> None:

@@ -265,9 +265,10 @@ def replay(file: Path, *, check: bool, speed: float | None, as_json: bool) -> in
     "--listen",
     default="stdio://",
     show_default=True,
-    metavar="stdio://|ws://IP:PORT|unix://PATH",
-    help="Where clients find it.",
+    metavar="stdio://|ws://IP:PORT|unix://[PATH]",
+    help="Where clients find it. Without a PATH it is app-server.sock where conversations are kept.",
 )
+@click.option("--stdio", is_flag=True, help="The same as --listen stdio://.")
 @click.option(
     "--ws-auth",
     type=click.Choice(["capability-token", "signed-bearer-token"]),
@@ -311,6 +312,7 @@ def app_server(
     context: click.Context,
     *,
     listen: str,
+    stdio: bool,
     ws_auth: AuthKind | None,
     ws_token_file: Path | None,
     ws_token_sha256: str | None,
@@ -334,6 +336,8 @@ def app_server(
     from backchannel.config import find_home, load_config
     from backchannel.server import AuthOptions, ServeOptions, read_address, read_admission, serve
 
+    if stdio and listen != "stdio://":
+        raise UsageError(f"--stdio and --listen {listen} name two places; leave one of them out")
     admission = read_admission(
         AuthOptions(
             kind=ws_auth,
@@ -345,7 +349,8 @@ def app_server(
             max_clock_skew_s=ws_max_clock_skew_seconds,
         )
     )
-    address = read_address(listen, admission=admission)
+    state_folder = _store().parent
+    address = read_address(listen, admission=admission, state_folder=state_folder)
     env = dict(os.environ)
     config = load_config(env, overrides=overrides)
     for notice in config.notices:
@@ -354,7 +359,7 @@ def app_server(
         config=config,
         env=env,
         home=find_home(env),
-        state_folder=_store().parent,
+        state_folder=state_folder,
         store=_store() if config.threads.store else None,
         cwd=_folder(None),
         address=address,

@@ -7,6 +7,7 @@ import json
 import socket
 import stat
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -21,12 +22,12 @@ from tests.server.stage import House, house
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 HELLO = {"id": 1, "method": "initialize", "params": {"clientInfo": {"name": "x", "version": "1"}}}
 TOKEN = CapabilityToken(hashlib.sha256(b"planted-key-ws").hexdigest())
 SECRET = "planted-key-ws-with-enough-bytes"
 SIGNED = SignedBearerTokens(secret=SECRET.encode())
+STATE = Path("/state")
 
 
 @contextlib.asynccontextmanager
@@ -145,7 +146,7 @@ async def test_a_header_of_nonsense_is_refused_as_any_other(tmp_path: Path, sent
 async def test_the_socket_of_a_path_is_its_owners(tmp_path: Path) -> None:
     path = tmp_path / "s"
     async with house(tmp_path) as staged:
-        address = read_address(f"unix://{path}", admission=None)
+        address = read_address(f"unix://{path}", admission=None, state_folder=STATE)
         async with listening(staged.app, staged.dispatcher, address, admission=None, tell=lambda _: None):
             mode = await asyncio.to_thread(lambda: path.stat().st_mode)
             assert stat.S_IMODE(mode) & 0o077 == 0
@@ -207,40 +208,44 @@ async def test_where_nobody_can_listen_that_is_said(tmp_path: Path) -> None:
         ("ws://localhost:0", Address(host="localhost", port=0)),
         ("unix:///run/x.sock", Address(path="/run/x.sock")),
         ("unix://x.sock", Address(path="x.sock")),
+        ("unix://", Address(path="/state/app-server.sock", is_folder_ours=True)),
     ],
 )
 def test_addresses_are_read(text: str, address: Address) -> None:
-    assert read_address(text, admission=None) == address
+    assert read_address(text, admission=None, state_folder=STATE) == address
     assert address.is_stdio is (text == "stdio://")
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "ws://",
-        "ws://127.0.0.1",
-        "ws://127.0.0.1:x",
-        "ws://[::1",
-        "http://127.0.0.1:1",
-        "unix:",
-        "unix:/x",
-        "unix://",
-    ],
+    "text", ["", "ws://", "ws://127.0.0.1", "ws://127.0.0.1:x", "ws://[::1", "http://127.0.0.1:1", "unix:", "unix:/x"]
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="expected stdio://, ws://IP:PORT or unix://PATH"):
-        read_address(text, admission=None)
+    with pytest.raises(UsageError, match="expected stdio://, ws://IP:PORT, unix://PATH or unix://, got"):
+        read_address(text, admission=None, state_folder=STATE)
 
 
 @pytest.mark.parametrize("text", ["ws://0.0.0.0:4500", "ws://192.0.2.1:4500", "ws://[::]:4500", "ws://example.com:1"])
 def test_beyond_this_machine_a_token_is_needed(text: str) -> None:
     with pytest.raises(UsageError, match="expected a token for clients on other machines"):
-        read_address(text, admission=None)
-    assert not read_address(text, admission=TOKEN).is_stdio
+        read_address(text, admission=None, state_folder=STATE)
+    assert not read_address(text, admission=TOKEN, state_folder=STATE).is_stdio
 
 
-@pytest.mark.parametrize("text", ["stdio://", "unix:///run/x.sock"])
+@pytest.mark.parametrize("text", ["stdio://", "unix://", "unix:///run/x.sock"])
 def test_where_nobody_asks_for_a_token_none_is_to_be_given(text: str) -> None:
     with pytest.raises(UsageError, match=f"tokens are asked for on a websocket, .* and not on {text}"):
-        read_address(text, admission=SIGNED)
+        read_address(text, admission=SIGNED, state_folder=STATE)
+
+
+async def test_the_folder_of_our_state_is_made_for_its_socket(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "state"
+    address = read_address("unix://", admission=None, state_folder=folder)
+    async with house(tmp_path) as staged:
+        for _ in range(2):
+            async with listening(staged.app, staged.dispatcher, address, admission=None, tell=lambda _: None):
+                mode = await asyncio.to_thread(lambda: folder.stat().st_mode)
+                assert stat.S_IMODE(mode) == 0o700
+                _, writer = await asyncio.open_unix_connection(str(folder / "app-server.sock"))
+                await until(lambda: len(staged.app.peers) == 1, "the client")
+                writer.close()
+                await until(lambda: staged.app.peers == set(), "that the client has left")

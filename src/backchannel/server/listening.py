@@ -27,6 +27,7 @@ from backchannel.server.tokens import refusal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from backchannel.server.app import App
     from backchannel.server.dispatch import Dispatcher
@@ -38,6 +39,7 @@ _log = logging.getLogger(__name__)
 
 _HEARTBEAT_S: Final = 30.0
 _LAST_WORDS_S: Final = 2.0
+_SOCKET_NAME: Final = "app-server.sock"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ class Address:
     host: str = ""
     port: int = 0
     path: str = ""
+    is_folder_ours: bool = False
+    """Whether the path is in the home of our state, which is made where it is missing."""
 
     @property
     def is_stdio(self) -> bool:
@@ -54,20 +58,21 @@ class Address:
         return not self.host and not self.path
 
 
-def read_address(text: str, *, admission: Admission | None) -> Address:
-    """The address that somebody names: `stdio://`, `ws://IP:PORT` or `unix://PATH`.
+def read_address(text: str, *, admission: Admission | None, state_folder: Path) -> Address:
+    """The address that somebody names: `stdio://`, `ws://IP:PORT`, `unix://PATH` or `unix://`.
 
     Args:
         text: What was named.
         admission: What clients have to show.
+        state_folder: Where the socket is whose path is left out.
 
     Raises:
         UsageError: It is none of these, others than this machine could connect without a token, or nobody would ask
             for the token.
     """
-    address = _parsed(text)
+    address = _parsed(text, state_folder)
     if address is None:
-        raise UsageError(f"expected stdio://, ws://IP:PORT or unix://PATH, got {text!r}")
+        raise UsageError(f"expected stdio://, ws://IP:PORT, unix://PATH or unix://, got {text!r}")
     if admission is None and address.host and not is_loopback(address.host):
         raise UsageError(
             f"expected a token for clients on other machines, got none for {address.host}; give --ws-token-file or"
@@ -78,11 +83,13 @@ def read_address(text: str, *, admission: Admission | None) -> Address:
     return address
 
 
-def _parsed(text: str) -> Address | None:
+def _parsed(text: str, state_folder: Path) -> Address | None:
     if text == "stdio://":
         return Address()
-    if (path := text.removeprefix("unix://")) and path != text:
-        return Address(path=path)
+    if text == "unix://":
+        return Address(path=str(state_folder / _SOCKET_NAME), is_folder_ours=True)
+    if text.startswith("unix://"):
+        return Address(path=text.removeprefix("unix://"))
     with contextlib.suppress(ValueError):
         parts = urlsplit(text)
         if parts.scheme == "ws" and parts.hostname and parts.port is not None and parts.path in ("", "/"):
@@ -101,6 +108,8 @@ async def listening(
     """
     try:
         if address.path:
+            if address.is_folder_ours:
+                await asyncio.to_thread(os.makedirs, os.path.dirname(address.path), 0o700, exist_ok=True)
             async with _on_path(app, dispatcher, address.path):
                 tell(f"listening on: unix://{address.path}")
                 yield
