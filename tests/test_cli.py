@@ -312,6 +312,52 @@ def test_a_configuration_that_cannot_be_used_is_status_2_and_one_line(
     )
 
 
+def test_the_configuration_in_force_is_shown_without_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(
+        f"[realtime]\nvoice = 'cedar'\nvioce = 1\n[model_providers.a]\nhttp_headers = {{ b = '{API_KEY}' }}\n"
+    )
+    monkeypatch.setenv("BACKCHANNEL_HOME", str(tmp_path))
+
+    def configuration(*arguments: str) -> Ended:
+        ended = run_here("config", *arguments, cwd=tmp_path, monkeypatch=monkeypatch, capsys=capsys)
+        return without_secrets(ended)
+
+    shown = configuration("show", "-c", "realtime.quiet_ms=3")
+    assert shown.status == 0
+    assert 'voice = "cedar"  # line 2\n' in shown.out
+    assert "quiet_ms = 3  # -c\n" in shown.out
+    assert one_line(shown.err) == (
+        f"backchannel: {file}: nothing reads the key realtime.vioce; did you mean realtime.voice?"
+    )
+    told = configuration("show", "--json")
+    assert json.loads(told.out)["sources"]["realtime.voice"] == {"source": str(file), "line": 2}
+    assert configuration("path") == Ended(0, f"{file}\n", "")
+
+    file.write_text("[realtime]\nspeech = 'loud'\n")
+    refused = configuration("show")
+    assert (refused.status, refused.out) == (2, "")
+    assert f"{file}, line 2: realtime.speech: expected one of" in one_line(refused.err)
+    # Where it is can be asked all the same, to mend it.
+    assert configuration("path") == Ended(0, f"{file}\n", "")
+
+
+def test_where_the_configuration_would_be_is_said(tmp_path: Path) -> None:
+    env = {"BACKCHANNEL_HOME": str(tmp_path / "none"), "CODEX_HOME": str(tmp_path / "none")}
+    ended = run("config", "path", env=env)
+    assert (ended.status, ended.out) == (0, f"{tmp_path}/none/config.toml\n")
+    assert one_line(ended.err) == "backchannel: nothing is there yet, so the defaults are in force"
+    assert run("config", "show", env=env).out.startswith("# No file was read.\n")
+
+
+def test_what_can_be_configured_is_described_for_editors() -> None:
+    ended = run("config", "schema")
+    assert (ended.status, ended.err) == (0, "")
+    assert "voice" in json.loads(ended.out)["$defs"]["Realtime"]["properties"]
+
+
 def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
     folder = tmp_path / "gone"
     folder.mkdir()

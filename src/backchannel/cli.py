@@ -492,6 +492,64 @@ def _list(search: str, cwd: Path | None, *, limit: int, as_json: bool) -> int:
     return list_threads(_store(), ThreadQuery(search=search, cwds=cwds, limit=limit), out=sys.stdout, as_json=as_json)
 
 
+@commands.group("config")
+def configuration() -> None:
+    """Show what is configured, where that stands, and what may stand there."""
+
+
+@configuration.command("path")
+def show_configuration_path() -> int:
+    """Print the file from which the configuration is read.
+
+    Where there is none yet, it is the one that would be read, and that is said on standard error.
+    """
+    import os
+
+    from backchannel.config import find_config
+
+    path, exists = find_config(os.environ)
+    click.echo(os.fsencode(path))
+    if not exists:
+        click.echo("backchannel: nothing is there yet, so the defaults are in force", err=True)
+    return 0
+
+
+@configuration.command("show")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "-c",
+    "--config",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Configure this for once, such as realtime.voice=cedar. May be given many times.",
+)
+def show_configuration(*, as_json: bool, overrides: tuple[str, ...]) -> int:
+    """Print the configuration in force as TOML, and beside each value that is no default where it stands.
+
+    What is or could be secret is left out: keys, headers, parameters of addresses, passwords in them.
+    """
+    import os
+
+    from backchannel.config import load_with_origins
+    from backchannel.tui import show_config
+
+    _show_any_character()
+    loaded = load_with_origins(os.environ, overrides=overrides)
+    for notice in loaded.config.notices:
+        click.echo(f"backchannel: {notice}", err=True)
+    return show_config(loaded, out=sys.stdout, as_json=as_json)
+
+
+@configuration.command("schema")
+def show_configuration_schema() -> int:
+    """Print what may stand in the file as JSON Schema, which editors understand."""
+    from backchannel.config import config_schema_text
+
+    click.echo(config_schema_text(), nl=False)
+    return 0
+
+
 def _store() -> Path:
     """The file in which conversations are kept."""
     import os

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 import typing
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,13 @@ from backchannel.config import (
     Provider,
     Realtime,
     Threads,
+    config_schema,
+    find_config,
     load_config,
 )
 from backchannel.errors import ConfigError, UsageError
 from backchannel.wire.realtime import TOOLS, Mode
+from tests.config.schemas import problems
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +36,11 @@ KEY = "planted5d0c1f"
 def load(folder: Path, text: str | bytes, *overrides: str, strict: bool = False) -> Config:
     content = text if isinstance(text, bytes) else text.encode()
     (folder / "config.toml").write_bytes(content)
-    return load_config({"BACKCHANNEL_HOME": str(folder)}, overrides=overrides, strict=strict)
+    config = load_config({"BACKCHANNEL_HOME": str(folder)}, overrides=overrides, strict=strict)
+    if not overrides and not config.notices:
+        # What is read without a word is what the schema allows.
+        assert problems(config_schema(), tomllib.loads(content.decode("utf-8-sig"))) == []
+    return config
 
 
 def refusal(folder: Path, text: str | bytes, *overrides: str, strict: bool = False) -> str:
@@ -425,6 +433,9 @@ def test_a_provider_that_nobody_defined_is_only_missed_when_it_is_wanted(tmp_pat
 )
 def test_a_value_that_does_not_fit_is_one_clear_error(text: str, said: str, tmp_path: Path) -> None:
     assert refusal(tmp_path, text + "\n").startswith(f"HOME/config.toml, {said}")
+    # Which provider is chosen is more than a schema can ask.
+    if not text.startswith("model_provider = 'a'"):
+        assert problems(config_schema(), tomllib.loads(text)) != []
 
 
 def test_an_option_that_does_not_fit_is_the_options_fault(tmp_path: Path) -> None:
@@ -483,14 +494,36 @@ def test_the_home_of_the_environment_is_searched(tmp_path: Path) -> None:
     assert load_config({"HOME": str(tmp_path)}).realtime.voice == "cedar"
 
 
+def test_the_file_is_found_or_where_it_would_be(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours" / "config.toml", tmp_path / ".codex" / "config.toml"
+    env = {"HOME": str(tmp_path), "BACKCHANNEL_HOME": str(ours.parent)}
+
+    assert find_config(env) == (ours, False)
+    theirs.parent.mkdir()
+    theirs.write_text("")
+    assert find_config(env) == (theirs, True)
+    ours.parent.mkdir()
+    ours.write_text("")
+    assert find_config(env) == (ours, True)
+    with pytest.raises(ConfigError, match="File name too long"):
+        find_config({"BACKCHANNEL_HOME": "x" * 5000})
+
+
 HOMELESS = """
 import os, pwd
 def unknown(uid):
     raise KeyError(uid)
 pwd.getpwuid = unknown
 os.environ.pop("HOME", None)
-from backchannel.config import Config, load_config
+from backchannel.config import Config, find_config, load_config
+from backchannel.errors import UsageError
 assert load_config({}) == Config()
+try:
+    print(find_config({}))
+except UsageError as exc:
+    assert "set HOME or BACKCHANNEL_HOME" in str(exc)
+else:
+    raise AssertionError("there is no place for a file")
 os.environ["HOME"] = ""
 assert load_config({}) == Config()
 """

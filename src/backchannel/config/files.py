@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FILE_NAME", "config_path", "find_home", "state_folder"]
+__all__ = ["FILE_NAME", "config_path", "find_home", "own_config_path", "state_folder"]
 
 FILE_NAME: Final = "config.toml"
 _OURS: Final = "backchannel"
@@ -34,13 +34,24 @@ def config_path(env: Mapping[str, str], *, platform: str, user_home: Path) -> Pa
         platform: As `sys.platform` names it.
         user_home: Of the person.
     """
-    ours = env.get("BACKCHANNEL_HOME")
     theirs = env.get("CODEX_HOME")
-    homes = (
-        Path(ours) if ours else _usual(env, platform=platform, user_home=user_home),
-        Path(theirs) if theirs else user_home / ".codex",
+    paths = (
+        own_config_path(env, platform=platform, user_home=user_home),
+        (Path(theirs) if theirs else user_home / ".codex") / FILE_NAME,
     )
-    return next((home / FILE_NAME for home in homes if (home / FILE_NAME).exists()), None)
+    return next((path for path in paths if path.exists()), None)
+
+
+def own_config_path(env: Mapping[str, str], *, platform: str, user_home: Path) -> Path:
+    """Where our own file is, or would be.
+
+    Args:
+        env: The environment.
+        platform: As `sys.platform` names it.
+        user_home: Of the person.
+    """
+    ours = env.get("BACKCHANNEL_HOME")
+    return (Path(ours) if ours else _usual(env, platform=platform, user_home=user_home)) / FILE_NAME
 
 
 def state_folder(env: Mapping[str, str], *, platform: str, user_home: Path) -> Path:

@@ -37,14 +37,18 @@ class Layer:
     def error(self, key: Key, *, expected: str, got: str) -> ConfigError:
         """What is wrong with a key that stands here, and in which line."""
         written = self.spelled.get(key)
-        line = None if self.text is None else _line_of(self.text, key if written is None else (written,))
         return ConfigError(
             source=self.source,
-            line=line,
+            line=self.line_of(key),
             key=shown_key(key) if written is None else written,
             expected=expected,
             got=got,
         )
+
+    def line_of(self, key: Key) -> int | None:
+        """The line in which a key, else the nearest table around it, stands; None when it is not found, or no file."""
+        written = self.spelled.get(key)
+        return None if self.text is None else _line_of(self.text, key if written is None else (written,))
 
     def has(self, key: Key) -> bool:
         """Whether this key, or something under it, stands here."""

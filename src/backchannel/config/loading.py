@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import os
 import sys
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 from msgspec import inspect as types
 
-from backchannel.config.files import config_path, find_home
+from backchannel.config.files import config_path, find_home, own_config_path
 from backchannel.config.layers import Key, Layer, Table, file_layer, kind_of, option_layer, shown_key
 from backchannel.config.values import (
     CALLED_BY_REFERENCE,
@@ -31,7 +32,7 @@ from backchannel.wire.realtime import LISTED_VOICES, TOOLS, websocket_url
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["load_config"]
+__all__ = ["Loaded", "Origin", "find_config", "load_config", "load_with_origins"]
 
 _S = TypeVar("_S", bound=msgspec.Struct)
 
@@ -53,10 +54,62 @@ def load_config(
     Raises:
         ConfigError: It cannot be used; says where, what was expected and what came.
     """
+    return _read(env, overrides, user_home).config(strict=strict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where somebody said a value."""
+
+    source: str
+    """The file, or `-c`."""
+    line: int | None
+    """In the file, the first being 1; None where that is not known."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """The configuration, and where what it says was said."""
+
+    config: Config
+    origins: Mapping[Key, Origin]
+    """Of each key that somebody gave a value, in its clean spelling, the place whose word counts."""
+
+
+def load_with_origins(
+    env: Mapping[str, str], *, overrides: Iterable[str] = (), user_home: Path | None = None
+) -> Loaded:
+    """The configuration of this person, as `load_config` reads it, and where its values come from.
+
+    Raises:
+        ConfigError: It cannot be used; says where, what was expected and what came.
+    """
+    reading = _read(env, overrides, user_home)
+    return Loaded(config=reading.config(strict=False), origins=reading.origins())
+
+
+def find_config(env: Mapping[str, str]) -> tuple[Path, bool]:
+    """The file that is read, and whether it is there; where none is, the one that would be.
+
+    Raises:
+        ConfigError: It cannot be looked for.
+        UsageError: There is no place for one.
+    """
+    home = find_home(env)
+    usual = own_config_path(env, platform=sys.platform, user_home=home or Path(os.devnull))
+    found = _path(env, home or Path(os.devnull))
+    if found is None and usual.is_relative_to(os.devnull):
+        raise UsageError(
+            "expected a home in which the configuration could be, found none; set HOME or BACKCHANNEL_HOME"
+        )
+    return (usual, False) if found is None else (found, True)
+
+
+def _read(env: Mapping[str, str], overrides: Iterable[str], user_home: Path | None) -> _Reading:
     path = _path(env, user_home or find_home(env) or Path(os.devnull))
     layers = [] if path is None else [file_layer(_text(path), source=str(path))]
     layers.append(option_layer(overrides))
-    return _Reading(layers, source=None if path is None else str(path)).config(strict=strict)
+    return _Reading(layers, source=None if path is None else str(path))
 
 
 def _path(env: Mapping[str, str], user_home: Path) -> Path | None:
@@ -123,6 +176,14 @@ class _Reading:
             providers=providers,
             notices=tuple(notices),
         )
+
+    def origins(self) -> dict[Key, Origin]:
+        """Where each value that was said was said last."""
+        return {
+            key: Origin(source=layer.source, line=layer.line_of(key))
+            for layer in self._layers
+            for key in layer.leaves()
+        }
 
     def _provider(self, id_: str, *, checks: Mapping[str, _Check]) -> Provider:
         provider = self._struct(Provider, ("model_providers", id_), checks=checks, id=id_)

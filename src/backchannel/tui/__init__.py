@@ -1,5 +1,6 @@
 """Conversations at a terminal."""
 
+from backchannel.tui.configuration import show_config
 from backchannel.tui.context import ContextOptions, show_context
 from backchannel.tui.keeping import LAST
 from backchannel.tui.lines import JsonLines, Lines, Notice, ReplyHeard, Screen, ShownEvent
@@ -29,6 +30,7 @@ __all__ = [
     "export_thread",
     "list_threads",
     "parse_step",
+    "show_config",
     "show_context",
     "show_recording",
     "show_thread",
