@@ -90,6 +90,7 @@ def test_it_knows_in_which_language_to_greet(language: str | None, said: str) ->
     [
         ("gecos=Ada Lovelace,Room 5,,", "Ada"),
         ("gecos=Grace", "Grace"),
+        ("gecos=J\udcf6rg M", "there"),
         ("gecos=", "there"),
         ("gecos=,Room 5", "there"),
         ("login", "ada"),

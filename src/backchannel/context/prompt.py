@@ -65,9 +65,18 @@ def user_first_name() -> str:
     """
     for name in (_real_name(), _login_name()):
         words = name.split()
-        if words:
+        if words and _can_be_sent(words[0]):
             return words[0]
     return _NOBODY
+
+
+def _can_be_sent(name: str) -> bool:
+    """Whether it is text: the user database of an old system may be in another encoding."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _real_name() -> str:

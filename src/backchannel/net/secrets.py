@@ -18,6 +18,9 @@ LEFT_OUT: Final = "[left out]"
 _NAMES: Final = (
     ".env",
     ".env.*",
+    ".env-*",
+    ".env_*",
+    ".env~",
     "*.env",
     ".envrc",
     "*.pem",
@@ -41,6 +44,8 @@ _NAMES: Final = (
     ".htpasswd",
     "credentials",
     "credentials.*",
+    "credentials-*.json",
+    "client_secret*.json",
     "secret.*",
     "secrets.*",
     "*.secret",
@@ -48,6 +53,9 @@ _NAMES: Final = (
     "service-account*.json",
     "*.tfvars",
     "*.tfstate",
+    "*.tfstate.backup",
+    "passwords.*",
+    "kubeconfig",
 )
 _FOLDERS: Final = frozenset({".git", ".ssh", ".aws", ".gnupg", ".kube", ".docker", ".azure", ".secrets", "secrets"})
 SECRET_GLOBS: Final = (*_NAMES, *(f"{folder}/**" for folder in sorted(_FOLDERS)))
@@ -80,37 +88,63 @@ _TOKENS: Final = (
     r"\bpypi-[A-Za-z0-9_-]{30,}",
     r"\bwhsec_[A-Za-z0-9+/=]{20,}",
     r"\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}",
-    r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?",
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:(?!-----END )[\s\S]){0,20000}(?:-----END [A-Z ]*PRIVATE KEY-----)?",
+    r"\bxapp-[A-Za-z0-9-]{10,}",
+    r"\bGOCSPX-[A-Za-z0-9_-]{20,}",
+    r"\bdo[opr]_v1_[a-f0-9]{32,}",
+    r"\bAGE-SECRET-KEY-1[0-9A-Z]{20,}",
+    r"https://hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9/_-]{20,}",
+    r"(?<![\w-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?",
+    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:(?!-----END )[\s\S]){0,20000}(?:-----END [A-Z ]{0,40}KEY-----)?",
+)
+# Anywhere in a name: DB_PASSWORD, dbPassword.
+_SECRET_NAME: Final = (
+    r"(?:passwords?|passwd|passphrase|pwd|token|credentials?"
+    r"|(?:api|access|account|private|secret|signing|master)[-_ ]?(?:access[-_ ]?)?key(?:[-_]?base)?|secrets?)"
+)
+# In quotes with its blanks, else up to the next one; what is left out already is no secret.
+_VALUE: Final = (
+    r"(?P<quote>[\"'`])?(?!\[left out\])"
+    r"(?:(?(quote)(?:\\.|(?!(?P=quote))[^\n\\]){6,200}|[^\s\"'`]{5,}[^\s\"'`,;]))"
 )
 _NAMED: Final = (
-    r"(?P<name>(?:\b|_)(?:password|passwd|passphrase|pwd|secret|token|api[-_ ]?key|access[-_ ]?key|private[-_ ]?key"
-    r"|client[-_ ]?secret|credentials?)[\"']?"
-    r"(?:\s*(?::=|=>|[=:])\s*|\s+is\s*:?\s+)[\"'`]?)"
-    r"(?P<value>[^\s\"'`,;]{6,})"
+    rf"(?P<name>{_SECRET_NAME}[\"']?"
+    # Of what somebody says in a sentence, a plain word is no secret.
+    r"(?:\s{0,20}(?::=|=>|[=:])\s{0,20}|\s{1,20}is\s{0,20}:?\s{1,20}(?=[\"'`]|\S{0,200}[\d!@#$%^&*+/=])))"
+    rf"{_VALUE}"
 )
-_BEARER: Final = r"(?P<scheme>\b(?:bearer|basic)\s+)(?P<credentials>[A-Za-z0-9+/._~=-]{12,})"
-_IN_ADDRESS: Final = r"(?P<before>\b[a-z][a-z0-9+.-]{1,15}://[^\s/:@]{0,200}:)(?P<password>[^\s/@]{1,200})(?=@)"
+_OPTION: Final = (
+    rf"(?P<option>--[\w-]{{0,40}}{_SECRET_NAME}\s{{1,20}})"
+    r"(?!\[left out\])(?=\S{0,200}[\d!@#$%^&*+/=])[^\s-]\S{5,}"
+)
+_BEARER: Final = r"(?P<scheme>\b(?:bearer|basic)\s{1,20})[A-Za-z0-9+/._~=-]{12,}"
+_HEADER: Final = (
+    r"(?P<header>\bauthorization[\"']?\s{0,20}[:=]\s{0,20}[\"']?(?:token|digest|apikey)\s{1,20})"
+    r"(?!\[left out\])[^\s\"'`]{6,}"
+)
+_IN_ADDRESS: Final = (
+    r"(?P<before>\b[a-z][a-z0-9+.-]{1,15}://[^\s/:@]{0,200}:)(?!\d{1,5}/)(?!\[left out\])\S{1,200}(?=@)"
+)
 _SECRET: Final = re.compile(
-    "|".join((*_TOKENS, f"(?i:{_BEARER})", f"(?i:{_IN_ADDRESS})", f"(?i:{_NAMED})")),
+    "|".join(
+        (*_TOKENS, f"(?i:{_BEARER})", f"(?i:{_HEADER})", f"(?i:{_IN_ADDRESS})", f"(?i:{_OPTION})", f"(?i:{_NAMED})")
+    ),
 )
 _WHOLE: Final = 100_000
-"""Of a longer text, only so much at both ends is looked at: nobody is told the middle of it."""
+"""Of a longer text, only so much at both ends is given back: nobody is told the middle of it."""
 
 
 def without_secrets(text: str) -> str:
     """The text with `LEFT_OUT` in the place of what looks like a secret: tokens, keys, named or in an address.
 
-    Of a text of more than 100,000 characters only its two ends of half that length are looked at.
+    Of a text of more than 100,000 characters only its two ends of half that length are given back, around a mark.
     """
     if len(text) > _WHOLE:
         half = _WHOLE // 2
-        return without_secrets(text[:half]) + text[half:-half] + without_secrets(text[-half:])
+        return f"{without_secrets(text[:half])}\n{LEFT_OUT}\n{without_secrets(text[-half:])}"
     return _SECRET.sub(_masked, text)
 
 
 def _masked(match: re.Match[str]) -> str:
-    for kept in ("scheme", "before", "name"):
-        if match[kept] is not None:
-            return f"{match[kept]}{LEFT_OUT}"
-    return LEFT_OUT
+    kept = next(filter(None, (match[name] for name in ("scheme", "header", "before", "option", "name"))), "")
+    quote = match["quote"] or ""
+    return f"{kept}{quote}{LEFT_OUT}"

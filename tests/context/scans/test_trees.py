@@ -24,11 +24,15 @@ PATIENT = Stop(ManualClock(), at=1.0)
 NOISE = {"__pycache__", "build", "dist", "node_modules", "out", "target"}
 
 
+def _is_for_secrets(entry: Path) -> bool:
+    return is_secret(entry.name) or (_is_folder(entry) and is_secret(f"{entry.name}/x"))
+
+
 def _model(folder: Path, depth: int = 0) -> list[tuple[int, str]]:
     """The same, said plainly."""
     entries = [entry for entry in folder.iterdir() if entry.name not in NOISE and not entry.name.startswith(".")]
     entries.sort(key=lambda entry: (not _is_folder(entry), os.fsencode(entry.name)))
-    named = [entry for entry in entries if not is_secret(entry.name)][:20]
+    named = [entry for entry in entries if not _is_for_secrets(entry)][:20]
     listed: list[tuple[int, str]] = []
     for entry in named:
         listed.append((depth, entry.name + ("/" if _is_folder(entry) else "")))
@@ -85,6 +89,15 @@ def test_files_that_may_hold_secrets_are_counted_and_not_named(tmp_path: Path) -
     for name in ("credentials.json", "id_rsa", "main.py"):
         (tmp_path / name).touch()
     assert _look(tmp_path) == ((0, "main.py"), (0, "... 2 more entries"))
+
+
+def test_folders_of_secrets_are_neither_named_nor_looked_into(tmp_path: Path) -> None:
+    for place in ("secrets/prod.txt", "secrets/deep/other.txt", "src/main.py"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).touch()
+    assert look_into(str(tmp_path), PATIENT) == ((0, "src/"), (1, "main.py"), (0, "... 1 more entries"))
+    assert look_into(str(tmp_path / "secrets"), PATIENT) == ()
+    assert look_into(str(tmp_path / "secrets" / "deep"), PATIENT) == ()
 
 
 def test_secrets_make_room_for_others(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from backchannel.context.sections.body import (
     cut,
     heading_tokens,
     lines,
+    no_heading,
     plain,
+    quoted,
     section,
     text_of,
     time_of,
@@ -94,12 +96,43 @@ def test_a_section_without_lines_is_none() -> None:
         ("\u202egnp.exe", "\N{REPLACEMENT CHARACTER}gnp.exe"),
         ("a</startup_context>b", "a[/startup_context]b"),
         ("<STARTUP_CONTEXT>", "[STARTUP_CONTEXT]"),
+        ("</startup_context >", "[/startup_context]"),
+        ("< / startup_context x='1'>", "[/startup_context]"),
+        ("</startup_context", "[/startup_context]"),
+        ("\uff1c/startup_context\uff1e", "[/startup_context]"),
+        ("\u2039startup_context>", "[startup_context]"),
+        ("<startup_contexts>", "<startup_contexts>"),
+        ("a\u200bb\ufeff", "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}"),
+        ("a\U000e0041", "a\N{REPLACEMENT CHARACTER}"),
         ("token=abcdef123", "token=[left out]"),
         ("größer", "größer"),
     ],
 )
 def test_names_are_one_line_that_can_be_sent(text: str, shown: str) -> None:
     assert plain(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("## Notes", "\\## Notes"),
+        ("   # A", "   \\# A"),
+        ("######", "\\######"),
+        ("    # code", "    # code"),
+        ("#tag and #1", "#tag and #1"),
+        ("a # b", "a # b"),
+        ("####### seven", "####### seven"),
+    ],
+)
+def test_quoted_words_are_no_headings(line: str, shown: str) -> None:
+    assert no_heading(line) == shown
+    assert quoted(f"one\n{line}", "x") == (Line("one", "x"), Line(shown, "x"))
+
+
+def test_a_marker_that_stands_there_already_is_no_trouble() -> None:
+    beginning = "x\N{HORIZONTAL ELLIPSIS}100 tokens truncated\N{HORIZONTAL ELLIPSIS}"
+    text = beginning + "y" * (400 - len(beginning.encode()))
+    assert cut((Line(text, "x"),), max_tokens=7) == (Line(f"{beginning}y", "x"),)
 
 
 def test_words_keep_their_lines_and_lose_their_secrets() -> None:

@@ -65,6 +65,12 @@ def test_only_so_much_of_a_file_is_told() -> None:
     assert max(map(len, long.splitlines())) == 160
 
 
+def test_a_line_of_blanks_does_not_take_long() -> None:
+    # What would take long is ended by the time limit of the test.
+    text = _text(GuidanceFile(path="A.md", text=f"# a{' ' * 40_000}b\n#{' ' * 40_000}#\n# c ##\n##### d"))
+    assert text.splitlines()[3:] == ["### A.md", "\\#", "\\##### d", "Outline:", "- a", "- c"]
+
+
 def test_a_fence_that_never_ends_hides_the_rest() -> None:
     assert "# lost" not in _text(GuidanceFile(path="A.md", text="kept\n~~~\n# lost\n```\n# lost\n"))
 

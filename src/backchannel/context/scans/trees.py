@@ -25,11 +25,13 @@ _NOISE: Final = frozenset((b"__pycache__", b"build", b"dist", b"node_modules", b
 
 
 def look_into(root: str, stop: Stop) -> Tree:
-    """What lies in a folder, two levels deep; nothing where it is empty or cannot be read.
+    """What lies in a folder, two levels deep; nothing where it is empty, cannot be read, or is one for secrets.
 
     Links are named and not followed. Names are in the order of their bytes; one that is not valid in the system's
     encoding keeps its bytes as surrogates.
     """
+    if is_secret(f"{root}/name"):
+        return ()
     return tuple(_entries(os.fsencode(root), 0, stop))
 
 
@@ -69,7 +71,13 @@ def _shown(names: list[tuple[bool, bytes]]) -> list[tuple[bool, bytes]]:
     looked_at = _MAX_SHOWN
     while True:
         first = heapq.nsmallest(looked_at, names)
-        shown = [entry for entry in first if not is_secret(os.fsdecode(entry[1]))]
+        shown = [entry for entry in first if not _is_secret(*entry)]
         if len(shown) >= _MAX_SHOWN or len(first) == len(names):
             return shown[:_MAX_SHOWN]
         looked_at *= 4
+
+
+def _is_secret(is_file: bool, name: bytes) -> bool:  # noqa: FBT001 - in the form in which they sort
+    """Whether it is not named; what is in a folder of secrets is not looked at either."""
+    shown = os.fsdecode(name)
+    return is_secret(shown) or (not is_file and is_secret(f"{shown}/name"))

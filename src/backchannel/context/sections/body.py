@@ -16,14 +16,33 @@ from backchannel.wire import tokens
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["OURS", "Body", "Line", "Section", "body_tokens", "cut", "lines", "plain", "section", "text_of", "time_of"]
+__all__ = [
+    "OURS",
+    "Body",
+    "Line",
+    "Section",
+    "body_tokens",
+    "cut",
+    "lines",
+    "no_heading",
+    "plain",
+    "quoted",
+    "section",
+    "text_of",
+    "time_of",
+]
 
 OURS: Final = "our own words"
 """The origin of what is said about the rest."""
-_UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What would break a line, turn it around or could not be sent."""
-_FRAME: Final = re.compile("<(/?startup_context)>", re.IGNORECASE)
+_UNSEEN: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
+)
+"""What would break a line, turn it around, could not be sent, or is seen by a model and not by a person."""
+_FRAME: Final = re.compile(
+    r"[<\u2039\uff1c]\s{0,9}(/?)\s{0,9}(startup_context)\b[^>\uff1e]{0,99}[>\uff1e]?", re.IGNORECASE
+)
 """The frame of the whole, which nothing inside can end."""
+_HEADING: Final = re.compile(r"^(\s{0,3})#(?=#{0,5}(?:\s|$))")
 _EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _LAST_MS: Final = 253_402_300_799_999
 
@@ -83,13 +102,23 @@ def lines(text: str, origin: str) -> Body:
     return tuple(Line(_visible(line), origin) for line in without_secrets(text).splitlines())
 
 
+def quoted(text: str, origin: str) -> Body:
+    """The same under a heading of ours, of which none of them can be another one."""
+    return tuple(dataclasses.replace(line, text=no_heading(line.text)) for line in lines(text, origin))
+
+
+def no_heading(line: str) -> str:
+    """A line of somebody's words that is no heading of the context, whatever it was where it comes from."""
+    return _HEADING.sub(r"\1\\#", line, count=1)
+
+
 def plain(text: str) -> str:
     """A name, or words that stand inside a line: one line, whatever is in it, and without secrets."""
     return _visible(without_secrets(text))
 
 
 def _visible(text: str) -> str:
-    return _FRAME.sub(r"[\1]", _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text.expandtabs(4)))
+    return _FRAME.sub(r"[\1\2]", _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", text.expandtabs(4)))
 
 
 def text_of(body: Iterable[Line]) -> str:
@@ -111,7 +140,8 @@ def cut(body: Body, *, max_tokens: int) -> Body:
     if not shown:
         return ()
     kept = shown.split("\n")
-    until_marker = next(index for index, (one, other) in enumerate(zip(whole, shown, strict=False)) if one != other)
+    differs = (index for index, (one, other) in enumerate(zip(whole, shown, strict=False)) if one != other)
+    until_marker = next(differs, len(shown))
     at_marker = shown[:until_marker].count("\n")
     return tuple(
         Line(text, body[index if index <= at_marker else index - len(kept)].origin) for index, text in enumerate(kept)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Final
 
-from backchannel.context.sections.body import OURS, Line, Section, body_tokens, cut, heading_tokens, lines, section
+from backchannel.context.sections.body import OURS, Line, Section, body_tokens, cut, heading_tokens, quoted, section
 from backchannel.threads import AgentSaid, PeerSaid, UserAsked
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def current_thread_section(
 
 def _rendered(turn: Turn, age: int, *, origin: str) -> Body:
     heading = "### Latest turn" if age == 0 else f"### Previous turn {age}"
-    body: Body = (Line(heading, OURS), Line("User:", OURS), *lines(turn.asked, origin))
+    body: Body = (Line(heading, OURS), Line("User:", OURS), *quoted(turn.asked, origin))
     if turn.answers:
-        body += (_BLANK, Line("Assistant:", OURS), *lines("\n\n".join(turn.answers), origin))
+        body += (_BLANK, Line("Assistant:", OURS), *quoted("\n\n".join(turn.answers), origin))
     return body

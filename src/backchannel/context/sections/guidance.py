@@ -6,7 +6,7 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, Final
 
-from backchannel.context.sections.body import OURS, Line, Section, lines, plain, section
+from backchannel.context.sections.body import OURS, Line, Section, lines, no_heading, plain, section
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,7 @@ _BLANK: Final = Line("", OURS)
 _FIRST_LINES: Final = 6
 _MAX_HEADINGS: Final = 24
 _MAX_LINE: Final = 160
-_HEADING: Final = re.compile(r"(#{1,4})\s+(\S.*?)\s*#*\s*")
+_HEADING: Final = re.compile(r"(#{1,4})\s+(\S.*)")
 _FENCE: Final = re.compile(r"\s*(```|~~~)")
 
 
@@ -53,14 +53,17 @@ def _file(file: GuidanceFile) -> Body:
     first: list[Line] = []
     fence = ""
     for line in lines(file.text, origin):
-        if mark := _FENCE.match(line.text):
+        # A file may be one line without an end.
+        text = line.text[: 2 * _MAX_LINE].rstrip()
+        if mark := _FENCE.match(text):
             fence = "" if fence == mark[1] else fence or mark[1]
-        elif fence or not line.text.strip():
+        elif fence or not text:
             pass
-        elif heading := _HEADING.fullmatch(line.text):
-            headings.append(Line(f"{'  ' * (len(heading[1]) - 1)}- {_short(heading[2])}", origin))
+        elif heading := _HEADING.fullmatch(text):
+            title = heading[2].rstrip("#").rstrip()
+            headings.append(Line(f"{'  ' * (len(heading[1]) - 1)}- {_short(title)}", origin))
         elif len(first) < _FIRST_LINES:
-            first.append(Line(_short(line.text.strip()), origin))
+            first.append(Line(no_heading(_short(text.strip())), origin))
     if not (headings or first):
         return ()
     more = (Line(f"- ... {len(headings) - _MAX_HEADINGS} more", origin),) if len(headings) > _MAX_HEADINGS else ()
