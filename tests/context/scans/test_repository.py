@@ -12,6 +12,7 @@ from backchannel.context.scans import GaveUp, Project, Stop, branch_of, find_pro
 from backchannel.context.scans.repository import parse_status
 from backchannel.context.sections import ChangedFile, RepositoryState
 from backchannel.net import SystemClock
+from tests.planted import API_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -223,6 +224,58 @@ def test_nothing_that_a_repository_names_is_run(tmp_path: Path) -> None:
     assert not (tmp_path / "sprung").exists()
 
 
+@pytest.mark.parametrize("kind", ["clean", "process"])
+def test_no_filter_of_a_repository_is_run(tmp_path: Path, kind: str) -> None:
+    top = repository(tmp_path / "app")
+    (top / ".gitattributes").write_text("*.txt filter=two.parts\n*.md filter=of_the_user\n")
+    (top / "a.txt").write_text("one\n")
+    git(top, "add", "-A")
+    git(top, "commit", "-qm", "second")
+    ran = tmp_path / "ran"
+    git(top, "config", f"filter.two.parts.{kind}", f"env > {ran}; cat")
+    git(top, "config", "filter.two.parts.required", "true")
+    (top / "a.txt").write_text("two\n")
+    assert files_of(top) == {"a.txt": "changed"}
+    assert not ran.exists()
+
+
+def test_a_filter_that_cannot_be_switched_off_leaves_the_changes_out(tmp_path: Path) -> None:
+    top = repository(tmp_path / "app")
+    git(top, "config", "--file", ".git/config", "filter.a=b.clean", "cat")
+    with pytest.raises(OSError, match="cannot be switched off"):
+        state_of(top)
+
+
+def test_git_finds_no_keys_in_its_environment(tmp_path: Path) -> None:
+    top = repository(tmp_path / "app")
+    told = tmp_path / "told"
+    env = _fake_git(tmp_path / "bin", f"env >> {told}")
+    state_of(top, {**env, "OPENAI_API_KEY": API_KEY, "XDG_CONFIG_HOME": "/x", "GIT_DIR": "/y"})
+    found = told.read_text()
+    assert API_KEY not in found
+    assert "GIT_DIR" not in found
+    assert "XDG_CONFIG_HOME=/x" in found
+
+
+@pytest.mark.parametrize("is_relative", [True, False])
+def test_worktrees_point_at_each_other_in_either_way(tmp_path: Path, *, is_relative: bool) -> None:
+    top = repository(tmp_path / "app")
+    git(top, "worktree", "add", "-q", str(tmp_path / "side"))
+    pointer = top / ".git" / "worktrees" / "side" / "gitdir"
+    here = tmp_path / "side" / ".git"
+    pointer.write_text(f"{os.path.relpath(here, pointer.parent) if is_relative else here}\n")
+    assert project_of(tmp_path / "side").root == str(top)
+
+
+def test_where_a_link_lies_does_not_matter(tmp_path: Path) -> None:
+    top = repository(tmp_path / "app")
+    (top / "src").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "link"
+    link.symlink_to(top / "src")
+    assert project_of(link).root == str(top)
+
+
 def test_without_git_the_branch_is_still_known(tmp_path: Path) -> None:
     top = repository(tmp_path / "app")
     (tmp_path / "empty").mkdir()
@@ -250,7 +303,7 @@ def test_a_git_that_hangs_is_ended(tmp_path: Path) -> None:
 def test_a_repository_that_git_refuses_fails(tmp_path: Path) -> None:
     top = repository(tmp_path / "app")
     (top / ".git" / "HEAD").write_text("nonsense")
-    with pytest.raises(OSError, match="git status ended with status 128"):
+    with pytest.raises(OSError, match="git ended with status 128"):
         state_of(top)
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -212,3 +213,45 @@ def test_a_session_of_claude_code_is_read(tmp_path: Path, entries: list[object],
 def test_whatever_stands_in_a_file_is_read(lines: list[bytes]) -> None:
     for folder in (CodexLogs("/none"), ClaudeCodeLogs("/none")):
         assert folder.read(lines).cwd in {"", "/a"}
+
+
+def test_the_newest_of_all_projects_are_found(tmp_path: Path) -> None:
+    logs = SessionLogs(ClaudeCodeLogs(str(tmp_path)))
+    old, new = tmp_path / "projects" / "old", tmp_path / "projects" / "new"
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+    entry = {"type": "user", "cwd": "/app", "sessionId": "s", "message": {"content": "fix it"}}
+    for number in range(MAX_LOOKED_AT + 50):
+        path = new / f"{number}.jsonl"
+        path.write_text(_lines({**entry, "sessionId": f"other {number}"}))
+        os.utime(path, (1000 + number, 1000 + number))
+    lately = old / "a.jsonl"
+    lately.write_text(_lines({**entry, "sessionId": "lately"}))
+    os.utime(lately, (9000, 9000))
+    # The folder of it was not touched since.
+    os.utime(old, (10, 10))
+    assert [thread.thread_id for thread in logs.newest(PATIENT)][:2] == ["lately", f"other {MAX_LOOKED_AT + 49}"]
+
+
+def test_the_users_sessions_are_found_among_many_of_agents(codex: Home) -> None:
+    for number in range(MAX_LOOKED_AT + 20):
+        codex.write(f"z{number:04}", _meta(f"agent {number}", source={"subagent": "review"}), at_s=5000 + number)
+    for number in range(3):
+        codex.write(f"a{number}", _meta(f"mine {number}"), _asked("fix it"), at_s=1000 + number)
+    assert [thread.thread_id for thread in codex.newest()] == ["mine 2", "mine 1", "mine 0"]
+
+
+def test_so_many_files_are_read_and_no_more(codex: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backchannel.context.scans.session_logs.MAX_READ", 5)
+    monkeypatch.setattr("backchannel.context.scans.session_logs.MAX_LOOKED_AT", 5)
+    for number in range(9):
+        codex.write(f"z{number}", _meta(f"agent {number}", source={"subagent": "review"}))
+    codex.write("a", _meta("mine"), _asked("fix it"))
+    assert codex.newest() == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes in folders")
+def test_a_pipe_among_the_sessions_keeps_nobody_waiting(codex: Home) -> None:
+    codex.write("a", _meta("s1"), _asked("fix it"))
+    os.mkfifo(codex.folder / "sessions" / "2026" / "01" / "02" / "rollout-b.jsonl")
+    assert [thread.thread_id for thread in codex.newest()] == ["s1"]

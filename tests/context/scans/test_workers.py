@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 from backchannel.context.scans import Workers
 from backchannel.context.scans.workers import MAX_THREADS
+
+if TYPE_CHECKING:
+    import pytest
 
 DEADLINE_S = 5.0
 
@@ -40,6 +44,27 @@ def test_a_job_that_waits_for_a_later_one_gets_it_done() -> None:
     workers.submit(told.set)
     all_done.wait()
     assert results == [True] * 4
+
+
+def test_where_the_system_has_no_thread_jobs_wait_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    workers, done, refused = Workers(), threading.Event(), threading.Semaphore(0)
+    start = threading.Thread.start
+    # The watcher once, so that the first job waits for the second; then those that do the jobs.
+    to_refuse = ["scans", "scan", "scan", "scan"]
+
+    def start_later(thread: threading.Thread) -> None:
+        if to_refuse and thread.name == to_refuse[0]:
+            del to_refuse[0]
+            refused.release()
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_later)
+    for job in (lambda: None, done.set):
+        workers.submit(job)
+    for _ in range(4):
+        assert refused.acquire(timeout=DEADLINE_S)
+    assert done.wait(DEADLINE_S)
 
 
 def test_more_stuck_jobs_than_threads_only_wait() -> None:

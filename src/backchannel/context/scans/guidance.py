@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import stat
-import sys
 from typing import TYPE_CHECKING, Final
 
+from backchannel.context.scans.files import read_beginning
 from backchannel.context.sections import GuidanceFile
 from backchannel.net import is_secret
 
@@ -20,7 +19,6 @@ __all__ = ["read_guidance"]
 _NAMES: Final = ("AGENTS.md", "CLAUDE.md")
 _MAX_BYTES: Final = 65_536
 """So much of a file is read."""
-_READ_AT_ONCE: Final = os.O_RDONLY if sys.platform == "win32" else os.O_RDONLY | os.O_NONBLOCK
 _MAX_FOLDERS: Final = 32
 
 
@@ -44,7 +42,7 @@ def read_guidance(folder: str, top: str | None, stop: Stop) -> tuple[GuidanceFil
             if path in read or os.path.commonpath([path, top]) != top or is_secret(os.path.relpath(path, top)):
                 continue
             read.add(path)
-            text = _beginning(path)
+            text = (read_beginning(path, _MAX_BYTES) or b"").decode("utf-8", "replace")
             if text:
                 found.append(GuidanceFile(path=os.path.relpath(os.path.join(place, name), top), text=text))
     return tuple(found)
@@ -56,20 +54,3 @@ def _upwards(folder: str, top: str) -> Iterator[str]:
         if folder == top or os.path.dirname(folder) == folder:
             return
         folder = os.path.dirname(folder)
-
-
-def _beginning(path: str) -> str:
-    """The text of an ordinary file as far as it is read; empty where it cannot be."""
-    try:
-        # What is no file, such as a pipe, must not make us wait.
-        descriptor = os.open(path, _READ_AT_ONCE)
-    except OSError:
-        return ""
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return ""
-        return os.read(descriptor, _MAX_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ""
-    finally:
-        os.close(descriptor)

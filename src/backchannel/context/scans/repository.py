@@ -1,7 +1,8 @@
 """The repository around a folder: where it is, which branch it is on, what git says of it.
 
 Finding it takes no git and no process; only what has changed is asked of git, which is told to take no locks, to start
-no monitor and to ask nothing.
+no monitor and to ask nothing. A repository may come from anybody: no program that its own configuration names is run,
+and git finds no keys in its environment.
 
 Source: realtime.md 9.4 for the root of linked worktrees.
 """
@@ -16,10 +17,11 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
 
+from backchannel.context.scans.files import read_beginning
 from backchannel.context.sections import ChangedFile, RepositoryState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from backchannel.context.scans.running import Stop
 
@@ -36,13 +38,14 @@ _OPERATIONS: Final = {
     "REVERT_HEAD": "a revert",
     "BISECT_LOG": "a bisection",
 }
+_NEEDED: Final = frozenset(
+    {"PATH", "HOME", "USERPROFILE", "HOMEDRIVE", "HOMEPATH", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "SYSTEMROOT"}
+)
+_SCOPES_OF_THE_REPOSITORY: Final = (b"local", b"worktree", b"submodule")
 _AHEAD_BEHIND: Final = re.compile(r"\+([0-9]{1,9}) -([0-9]{1,9})")
+_GIT: Final = ("git", "--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false")
+_FILTERS: Final = ("config", "--null", "--show-scope", "--name-only", "--get-regexp", r"^filter\.")
 _STATUS: Final = (
-    "git",
-    "--no-pager",
-    "--no-optional-locks",
-    "-c",
-    "core.fsmonitor=false",
     "status",
     "--porcelain=v2",
     "--branch",
@@ -67,14 +70,14 @@ class Project:
 
 def find_project(folder: str) -> Project | None:
     """The repository around a folder; None where there is none. It reads a few small files at most."""
-    here = os.path.abspath(folder)
+    # Where it really lies is where git looks, too.
+    here = os.path.realpath(folder)
     while True:
         entry = os.path.join(here, ".git")
         if os.path.isdir(entry):
-            root = os.path.realpath(here)
-            return Project(root=root, checkout=root, git_folder=os.path.join(root, ".git"))
+            return Project(root=here, checkout=here, git_folder=entry)
         if os.path.isfile(entry):
-            return _linked(os.path.realpath(here), entry)
+            return _linked(here, entry)
         above = os.path.dirname(here)
         if above == here:
             return None
@@ -96,7 +99,8 @@ def read_state(project: Project, env: Mapping[str, str], stop: Stop) -> Reposito
         OSError: Git could not be asked.
     """
     try:
-        printed = _run(project.checkout, env, stop)
+        filters = _run(_FILTERS, project.checkout, env, stop, may_find_nothing=True)
+        printed = _run((*_without_filters(filters), *_STATUS), project.checkout, env, stop)
     except FileNotFoundError:
         return RepositoryState(branch=branch_of(project), operation=_operation(project), files=None)
     return dataclasses.replace(parse_status(os.fsdecode(printed)), operation=_operation(project))
@@ -160,18 +164,14 @@ def _linked(checkout: str, entry: str) -> Project:
         return own
     # Both have to point at each other, or anybody's file could claim to belong to a repository.
     points_back = _small_text(os.path.join(git_folder, "gitdir"))
-    if os.path.realpath(points_back) != os.path.realpath(entry):
+    if os.path.realpath(os.path.join(git_folder, points_back)) != os.path.realpath(entry):
         return own
     return dataclasses.replace(own, root=os.path.dirname(common))
 
 
 def _small_text(path: str) -> str:
-    try:
-        with open(path, "rb") as file:
-            # No name has a zero in it.
-            return os.fsdecode(file.read(_MAX_POINTER).partition(b"\0")[0]).strip("\r\n")
-    except OSError:
-        return ""
+    # No name has a zero in it.
+    return os.fsdecode((read_beginning(path, _MAX_POINTER) or b"").partition(b"\0")[0]).strip("\r\n")
 
 
 def _operation(project: Project) -> str | None:
@@ -181,19 +181,41 @@ def _operation(project: Project) -> str | None:
     return None
 
 
-def _run(folder: str, env: Mapping[str, str], stop: Stop) -> bytes:
+def _without_filters(printed: bytes) -> Iterator[str]:
+    """Options by which git runs no filter that the repository itself defines.
+
+    Raises:
+        OSError: One has a name that cannot be said in an option.
+    """
+    fields = iter(printed.split(b"\0"))
+    names = {
+        key.split(b".", 1)[1].rpartition(b".")[0]
+        for scope, key in zip(fields, fields, strict=False)
+        if scope in _SCOPES_OF_THE_REPOSITORY
+    }
+    for name in sorted(names):
+        if b"=" in name:
+            raise OSError(0, "a filter of the repository has a name that cannot be switched off")
+        for key, value in (("clean", ""), ("process", ""), ("required", "false")):
+            yield "-c"
+            yield f"filter.{os.fsdecode(name)}.{key}={value}"
+
+
+def _run(
+    arguments: Iterable[str], folder: str, env: Mapping[str, str], stop: Stop, *, may_find_nothing: bool = False
+) -> bytes:
     """What git printed.
 
     Raises:
         GaveUp: It took too long.
         OSError: It could not be started, or failed.
     """
-    # Variables of a git that runs around us would lead it to another repository.
-    clean = {name: value for name, value in env.items() if not name.startswith("GIT_")}
+    # Nothing of a git that runs around us, which would lead it to another repository, and no keys.
+    needed = {name: value for name, value in env.items() if name in _NEEDED or name.startswith("XDG_")}
     with subprocess.Popen(
-        _STATUS,
+        (*_GIT, *arguments),
         cwd=folder,
-        env={**clean, "LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0"},
+        env={**needed, "LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -208,8 +230,8 @@ def _run(folder: str, env: Mapping[str, str], stop: Stop) -> bytes:
                     stop.check()
             else:
                 break
-    if process.returncode:
-        raise OSError(0, f"git status ended with status {process.returncode}")
+    if process.returncode and not (may_find_nothing and process.returncode == 1):
+        raise OSError(0, f"git ended with status {process.returncode}")
     return printed
 
 

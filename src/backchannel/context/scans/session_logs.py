@@ -8,12 +8,16 @@ Source: app-server.md 6.4 for Codex's files; those of Claude Code as they are fo
 
 from __future__ import annotations
 
+import contextlib
 import heapq
+import itertools
 import os
+import stat
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import msgspec
 
+from backchannel.context.scans.files import read_beginning
 from backchannel.context.sections import is_contextual
 from backchannel.threads import Thread
 
@@ -28,11 +32,13 @@ _S = TypeVar("_S", bound=msgspec.Struct)
 __all__ = ["Beginning", "ClaudeCodeLogs", "CodexLogs", "LogFolder", "SessionLogs"]
 
 MAX_LOOKED_AT: Final = 400
-"""So many of the newest files are looked at for their time."""
-_MAX_READ: Final = 40
+"""So many of the newest files are looked at for their time, and so many more while not enough is found."""
+MAX_READ: Final = 1000
+"""So many are read at most, and what they say is remembered."""
+_MAX_TOLD: Final = 40
 _MAX_BYTES: Final = 262_144
-_MAX_REMEMBERED: Final = 1000
 _MAX_ASK: Final = 4000
+_CHECKED_EVERY: Final = 256
 
 
 class Beginning(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,40 +76,31 @@ class SessionLogs:
 
     def newest(self, stop: Stop) -> tuple[Thread, ...]:
         """The 40 sessions that were worked on last, newest first; none where that agent is not used."""
-        dated = []
-        for path in self._folder.files(stop):
-            stop.check()
-            try:
-                status = os.stat(path)
-            except OSError:
-                continue
-            dated.append((status.st_mtime_ns // 1_000_000, path, status.st_ino))
-            if len(dated) >= MAX_LOOKED_AT:
-                break
-        threads = []
-        for at_ms, path, number in heapq.nlargest(2 * _MAX_READ, dated):
-            stop.check()
-            told = self._beginning(path, number)
-            if told.is_wanted and told.cwd:
-                threads.append(_thread(told, path, at_ms, source=self._folder.source))
-                if len(threads) == _MAX_READ:
-                    break
+        threads: list[Thread] = []
+        files, n_read = self._folder.files(stop), 0
+        while n_read < MAX_READ and (some := _dated(itertools.islice(files, MAX_LOOKED_AT), stop)):
+            for at_ms, path, number in sorted(some, reverse=True):
+                stop.check()
+                n_read += 1
+                told = self._beginning(path, number)
+                if told.is_wanted and told.cwd:
+                    threads.append(_thread(told, path, at_ms, source=self._folder.source))
+                    if len(threads) == _MAX_TOLD:
+                        return tuple(threads)
         return tuple(threads)
 
     def _beginning(self, path: str, number: int) -> Beginning:
         known = self._known.get((path, number))
         if known is not None:
             return known
-        try:
-            with open(path, "rb") as file:
-                data = file.read(_MAX_BYTES)
-        except OSError:
+        data = read_beginning(path, _MAX_BYTES)
+        if data is None:
             return Beginning(is_wanted=False)
         told = self._folder.read(data.splitlines())
         if told.first_ask is not None or not told.is_wanted or len(data) == _MAX_BYTES:
             # Else somebody has only just begun.
             self._known[path, number] = told
-            if len(self._known) > _MAX_REMEMBERED:
+            if len(self._known) > MAX_READ:
                 del self._known[next(iter(self._known))]
         return told
 
@@ -157,18 +154,17 @@ class ClaudeCodeLogs:
 
     def files(self, stop: Stop) -> Iterator[str]:
         """See `LogFolder`."""
-        folders = []
-        for name in _names(self._projects):
+        # The names say nothing of their age.
+        dated: list[tuple[int, str]] = []
+        for folder in _names(self._projects):
             stop.check()
-            path = os.path.join(self._projects, name)
-            try:
-                folders.append((os.stat(path).st_mtime_ns, path))
-            except OSError:
-                continue
-        for _, path in sorted(folders, reverse=True):
-            for name in _names(path):
-                if name.endswith(".jsonl") and not name.startswith("agent-"):
-                    yield os.path.join(path, name)
+            with contextlib.suppress(OSError), os.scandir(os.path.join(self._projects, folder)) as entries:
+                for entry in entries:
+                    if entry.name.endswith(".jsonl") and not entry.name.startswith("agent-"):
+                        dated.append((entry.stat().st_mtime_ns, entry.path))
+                        if len(dated) % _CHECKED_EVERY == 0:
+                            stop.check()
+        yield from (path for _, path in heapq.nlargest(MAX_READ, dated))
 
     def read(self, lines: Iterable[bytes]) -> Beginning:
         """See `LogFolder`."""
@@ -192,6 +188,20 @@ class ClaudeCodeLogs:
             if ask and not ask.startswith(("<", "Caveat: The messages below")):
                 return msgspec.structs.replace(told, first_ask=ask[:_MAX_ASK])
         return told
+
+
+def _dated(paths: Iterable[str], stop: Stop) -> list[tuple[int, str, int]]:
+    """When each was changed, in milliseconds since the epoch, and its number on the disk; those that are files."""
+    found = []
+    for path in paths:
+        stop.check()
+        try:
+            status = os.stat(path)
+        except OSError:
+            continue
+        if stat.S_ISREG(status.st_mode):
+            found.append((status.st_mtime_ns // 1_000_000, path, status.st_ino))
+    return found
 
 
 def _thread(told: Beginning, path: str, at_ms: int, *, source: Source) -> Thread:

@@ -42,8 +42,7 @@ class Workers:
         with self._changed:
             self._jobs.append(job)
             if not self._is_watched:
-                self._is_watched = True
-                threading.Thread(target=self._watch, name="scans", daemon=True).start()
+                self._is_watched = _started(self._watch, "scans")
             self._changed.notify_all()
 
     def _watch(self) -> None:
@@ -53,8 +52,9 @@ class Workers:
                 if not self._changed.wait_for(lambda: bool(self._jobs), timeout=_IDLE_S):
                     self._is_watched = False
                     return
-                if self._n_threads < _N_AT_FIRST or self._stand_still():
-                    self._join()
+                if (self._n_threads < _N_AT_FIRST or self._stand_still()) and not self._join():
+                    # Later there may be a thread for us.
+                    self._changed.wait(_PATIENCE_S)
 
     def _stand_still(self) -> bool:
         """Wait a moment; whether nobody took a job meanwhile."""
@@ -62,15 +62,12 @@ class Workers:
         self._changed.wait_for(lambda: not self._jobs or self._n_taken > before, timeout=_PATIENCE_S)
         return bool(self._jobs) and self._n_taken == before
 
-    def _join(self) -> None:
-        if self._n_threads >= MAX_THREADS:
-            return
-        try:
-            threading.Thread(target=self._work, name="scan", daemon=True).start()
-        except RuntimeError:
-            # The system has no thread for us now; those that are there go on.
-            return
+    def _join(self) -> bool:
+        """Whether another thread has joined."""
+        if self._n_threads >= MAX_THREADS or not _started(self._work, "scan"):
+            return False
         self._n_threads += 1
+        return True
 
     def _work(self) -> None:
         while True:
@@ -82,3 +79,12 @@ class Workers:
                 self._n_taken += 1
                 self._changed.notify_all()
             job()
+
+
+def _started(work: Callable[[], None], name: str) -> bool:
+    try:
+        threading.Thread(target=work, name=name, daemon=True).start()
+    except RuntimeError:
+        # The system has no thread for us now, or the process ends; those that are there go on.
+        return False
+    return True
