@@ -11,6 +11,7 @@ import pytest
 
 from backchannel.config import Context
 from backchannel.context import Gatherer, StartupContext
+from backchannel.context.parts import make_context
 from backchannel.core import Outcome
 from backchannel.errors import LocalProtocolError
 from backchannel.net import SystemClock
@@ -32,6 +33,8 @@ from tests.context.scans.test_repository import git, repository
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from backchannel.context.parts import Seen
 
 PATIENT = Context(deadline_ms=5000)
 REFERENCE = Context(level="reference", deadline_ms=5000)
@@ -358,3 +361,28 @@ async def test_threads_turns_and_trees_are_told_as_the_reference_tells_them(desk
         "## Notes",
         "</startup_context>",
     ]
+
+
+async def test_what_takes_long_to_put_together_is_left_out_and_said(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "main.py").touch()
+    whole = await desk.gathered(tmp_path / "app", options=REFERENCE)
+    held, done = threading.Event(), threading.Event()
+    here = threading.get_ident()
+
+    def make_slowly(seen: Seen, options: Context) -> StartupContext:
+        if threading.get_ident() != here:
+            held.wait(10.0)
+            done.set()
+        return make_context(seen, options)
+
+    monkeypatch.setattr("backchannel.context.gathering.make_context", make_slowly)
+    late = await desk.gathered(tmp_path / "app", options=msgspec.structs.replace(REFERENCE, deadline_ms=1))
+    assert not done.is_set()
+    held.set()
+    assert standings(whole)["workspace_map"] == "told"
+    assert standings(late)["workspace_map"] == "late"
+    assert "main.py" in whole.text
+    assert late.text == ""

@@ -1,7 +1,7 @@
 """Gathering what a session is told at its start, without making it wait.
 
 A `Gatherer` lives as long as its process and serves all its sessions. `begin` starts the scans and returns at once;
-`collect` waits for them, puts together what is there and says what is missing:
+`collect` waits for them, puts together what is there, beside the event loop too, and says what is missing:
 
 | what is looked at | waited for |
 |---|---|
@@ -40,6 +40,8 @@ __all__ = ["Gatherer", "Gathering"]
 
 _UNKNOWN_WAIT_S: Final = 0.030
 _KNOWN_WAIT_S: Final = 0.010
+_COMPOSING_S: Final = 0.100
+"""So long it may take to put it together, however late the looks were; usually it is 5 ms."""
 _OF_THE_THREAD: Final = {PartName.CURRENT_THREAD, PartName.PREVIOUS_CONVERSATION}
 
 
@@ -171,7 +173,15 @@ class Gathering:
         await scans.ready(filter(None, unknown), within_s=min(_UNKNOWN_WAIT_S, deadline_s) - spent_s)
         spent_s = self._clock.now() - began
         await scans.ready(known, within_s=min(_KNOWN_WAIT_S, deadline_s) - spent_s)
-        return make_context(self._seen(), self._options)
+        return await self._composed(self._seen(), within_s=deadline_s - (self._clock.now() - began))
+
+    async def _composed(self, seen: Seen, *, within_s: float) -> sections.StartupContext:
+        """The context, made beside the event loop: what others wrote may be long, and take long to be read."""
+        scan = self._kinds.contexts.start(f"{id(self)}", lambda _: make_context(seen, self._options))
+        await scans.ready([scan], within_s=max(within_s, _COMPOSING_S))
+        if (found := scan.found) is not None and found.value is not None:
+            return found.value
+        return make_context(seen.without_values(), self._options)
 
     def _seen(self) -> Seen:
         looks, kinds = self._looks, self._kinds

@@ -53,6 +53,7 @@ class Kinds:
         )
         self.open_work: scans.Scans[OpenWork] = scans.Scans("open work", workers, clock, keep_s=0)
         self.sessions: scans.Scans[tuple[sections.RecentThread, ...]] = scans.Scans("sessions", workers, clock)
+        self.contexts: scans.Scans[sections.StartupContext] = scans.Scans("context", workers, clock, keep_s=0)
 
 
 def project_tree(folder: str, stop: scans.Stop) -> sections.Tree:

@@ -89,6 +89,25 @@ class Seen:
     sessions: dict[str, Look[tuple[sections.RecentThread, ...]]] = dataclasses.field(default_factory=dict)
     """Of other agents, by their name."""
 
+    def without_values(self) -> Seen:
+        """The same where everything that was found came too late."""
+        return dataclasses.replace(
+            self,
+            project=_late(self.project),
+            trees={place: _late(look) for place, look in self.trees.items()},
+            project_tree=_late(self.project_tree),
+            state=_late(self.state),
+            guidance=_late(self.guidance),
+            entries=_late(self.entries),
+            recent=_late(self.recent),
+            open_work=_late(self.open_work),
+            sessions={whose: _late(look) for whose, look in self.sessions.items()},
+        )
+
+
+def _late(look: Look[_T]) -> Look[_T]:
+    return look if look.value is None else Look(standing=Standing.LATE, took_ms=look.took_ms)
+
 
 def make_context(seen: Seen, options: Context) -> sections.StartupContext:
     """The context, within the budget that was chosen."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from backchannel.context.scans import GaveUp, Project, Stop, branch_of, find_project, read_state
 from backchannel.context.scans.repository import parse_status
-from backchannel.context.sections import ChangedFile, RepositoryState
+from backchannel.context.sections import ChangedFile, RepositoryState, repository_state_section
 from backchannel.net import SystemClock
 from tests.planted import API_KEY
 
@@ -305,6 +305,19 @@ def test_a_repository_that_git_refuses_fails(tmp_path: Path) -> None:
     (top / ".git" / "HEAD").write_text("nonsense")
     with pytest.raises(OSError, match="git ended with status 128"):
         state_of(top)
+
+
+def test_of_very_many_changes_the_rest_is_counted() -> None:
+    changed = [f"1 .M N... 1 1 1 a b c{number:05}" for number in range(1500)]
+    printed = "\0".join([*changed, "u UU N... 1 1 1 1 a b c both.py", *(f"? n{number:05}" for number in range(700))])
+    state = parse_status(printed)
+    assert state.files is not None
+    assert [state.files[0], len(state.files)] == [ChangedFile(path="both.py", kind="conflict"), 1000]
+    assert state.n_more == {"changed": 501, "new": 700}
+    section = repository_state_section(state, as_of=None, max_tokens=2000)
+    assert section is not None
+    assert "Changes: 1 in conflict, 1500 not staged, 700 not tracked" in section.text
+    assert section.text.endswith("- ... 2181 more")
 
 
 RECORDS = st.lists(

@@ -9,6 +9,7 @@ Source: realtime.md 9.4 for the root of linked worktrees.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import os
@@ -42,6 +43,8 @@ _NEEDED: Final = frozenset(
     {"PATH", "HOME", "USERPROFILE", "HOMEDRIVE", "HOMEPATH", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "SYSTEMROOT"}
 )
 _SCOPES_OF_THE_REPOSITORY: Final = (b"local", b"worktree", b"submodule")
+_MAX_FILES: Final = 1000
+"""Those that are told, and a good deal more."""
 _AHEAD_BEHIND: Final = re.compile(r"\+([0-9]{1,9}) -([0-9]{1,9})")
 _GIT: Final = ("git", "--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false")
 _FILTERS: Final = ("config", "--null", "--show-scope", "--name-only", "--get-regexp", r"^filter\.")
@@ -128,7 +131,10 @@ def parse_status(printed: str) -> RepositoryState:
                 files.append(ChangedFile(path=rest, kind="new"))
             case _:
                 pass
-    return dataclasses.replace(state, files=tuple(files))
+    if len(files) > _MAX_FILES:
+        files.sort(key=lambda file: file.kind != "conflict")
+    n_more = collections.Counter(file.kind for file in files[_MAX_FILES:])
+    return dataclasses.replace(state, files=tuple(files[:_MAX_FILES]), n_more=dict(n_more))
 
 
 def _with_header(state: RepositoryState, header: str) -> RepositoryState:

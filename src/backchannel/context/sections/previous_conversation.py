@@ -59,7 +59,7 @@ def previous_conversation_section(past: PastConversation | None, *, max_tokens: 
     said = _newest(
         (
             _utterance("User" if each.speaker == "user" else "You", each.text, _MAX_UTTERANCE_TOKENS, origin)
-            for each in past.said
+            for each in reversed(past.said)
         ),
         room - body_tokens(told),
     )
@@ -67,7 +67,8 @@ def previous_conversation_section(past: PastConversation | None, *, max_tokens: 
 
 
 def _events(past: PastConversation, origin: str) -> Iterable[Body]:
-    for event in past.since:
+    """What happened since, the newest first."""
+    for event in reversed(past.since):
         match event:
             case UserAsked(text=text) if not is_contextual(text):
                 yield _utterance("- Asked", text, _MAX_EVENT_TOKENS, origin)
@@ -84,10 +85,13 @@ def _utterance(who: str, text: str, max_tokens: int, origin: str) -> Body:
 
 
 def _newest(told: Iterable[Body], max_tokens: int) -> Body:
-    """As many of the last ones as fit, in order."""
+    """As many as fit of what is told newest first, in the order in which it happened.
+
+    Whatever does not fit is not even looked at.
+    """
     kept: list[Body] = []
     left = max_tokens
-    for each in reversed(tuple(told)):
+    for each in told:
         # With its end.
         left -= body_tokens((*each, _BLANK))
         if left < 0:

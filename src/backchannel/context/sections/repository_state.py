@@ -11,15 +11,15 @@ from backchannel.net import is_secret
 if TYPE_CHECKING:
     from backchannel.context.sections.body import Body
 
-__all__ = ["ChangedFile", "RepositoryState", "repository_state_section"]
+__all__ = ["ChangeKind", "ChangedFile", "RepositoryState", "repository_state_section"]
 
 TITLE: Final = "Repository State"
 _MAX_FILES: Final = 20
 _BLANK: Final = Line("", OURS)
 _ORIGIN: Final = "git status"
 
-_Kind = Literal["conflict", "staged", "changed", "new"]
-_KINDS: Final[dict[_Kind, str]] = {
+ChangeKind = Literal["conflict", "staged", "changed", "new"]
+_KINDS: Final[dict[ChangeKind, str]] = {
     "conflict": "in conflict",
     "staged": "staged",
     "changed": "not staged",
@@ -33,7 +33,7 @@ class ChangedFile:
 
     path: str
     """Relative to the root, with `/`."""
-    kind: _Kind
+    kind: ChangeKind
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +53,8 @@ class RepositoryState:
     """What is under way: `a merge`, `a rebase`."""
     files: tuple[ChangedFile, ...] | None = ()
     """None where it is not known, because git is not installed."""
+    n_more: dict[ChangeKind, int] = dataclasses.field(default_factory=dict)
+    """Of each kind, how many there are beside those, where there are very many."""
 
 
 def repository_state_section(state: RepositoryState, *, as_of: str | None, max_tokens: int) -> Section | None:
@@ -76,8 +78,9 @@ def repository_state_section(state: RepositoryState, *, as_of: str | None, max_t
     if named:
         listed = (Line(f"- {plain(file.path)} ({_KINDS[file.kind]})", _ORIGIN) for file in named[:_MAX_FILES])
         body = (*body, _BLANK, Line("Changed files:", OURS), *listed)
-    if len(named) > _MAX_FILES:
-        body += (Line(f"- ... {len(named) - _MAX_FILES} more", _ORIGIN),)
+    n_more = len(named[_MAX_FILES:]) + sum(state.n_more.values())
+    if n_more:
+        body += (Line(f"- ... {n_more} more", _ORIGIN),)
     return section(TITLE, body, max_tokens=max_tokens)
 
 
@@ -101,6 +104,6 @@ def _branch(state: RepositoryState) -> str:
 def _counted(state: RepositoryState) -> str:
     if state.files is None:
         return "not known, since git is not installed"
-    counts = {kind: sum(file.kind == kind for file in state.files) for kind in _KINDS}
+    counts = {kind: sum(file.kind == kind for file in state.files) + state.n_more.get(kind, 0) for kind in _KINDS}
     told = [f"{count} {_KINDS[kind]}" for kind, count in counts.items() if count]
     return ", ".join(told) or "none, everything is committed"
