@@ -73,61 +73,71 @@ def is_secret(path: str) -> bool:
 
 
 # Tokens, by the beginnings that their makers gave them so that they can be found; keys in their armour; the words after
-# a name that says what follows.
+# a name that says what follows. Each with what stands in every text that it finds, in lower case: looking for that is
+# quicker, and mostly it is not there.
 _TOKENS: Final = (
-    r"\b(?:sk|rk|pk)[-_](?:live|test|proj|ant|svcacct|admin|or)?[-_]?[A-Za-z0-9_-]{16,}",
-    r"\bgh[opsur]_[A-Za-z0-9]{20,}",
-    r"\bgithub_pat_[A-Za-z0-9_]{20,}",
-    r"\bgl(?:pat|ptt|rt|dt)-[A-Za-z0-9_-]{16,}",
-    r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}",
-    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
-    r"\bAIza[A-Za-z0-9_-]{30,}",
-    r"\bya29\.[A-Za-z0-9_-]{20,}",
-    r"\bhf_[A-Za-z0-9]{20,}",
-    r"\bnpm_[A-Za-z0-9]{30,}",
-    r"\bpypi-[A-Za-z0-9_-]{30,}",
-    r"\bwhsec_[A-Za-z0-9+/=]{20,}",
-    r"\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}",
-    r"\bxapp-[A-Za-z0-9-]{10,}",
-    r"\bGOCSPX-[A-Za-z0-9_-]{20,}",
-    r"\bdo[opr]_v1_[a-f0-9]{32,}",
-    r"\bAGE-SECRET-KEY-1[0-9A-Z]{20,}",
-    r"https://hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9/_-]{20,}",
-    r"(?<![\w-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?",
-    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:(?!-----END )[\s\S]){0,20000}(?:-----END [A-Z ]{0,40}KEY-----)?",
+    (
+        ("sk-", "sk_", "rk-", "rk_", "pk-", "pk_"),
+        r"\b(?:sk|rk|pk)[-_](?:live|test|proj|ant|svcacct|admin|or)?[-_]?[A-Za-z0-9_-]{16,}",
+    ),
+    (("gho_", "ghp_", "ghs_", "ghu_", "ghr_"), r"\bgh[opsur]_[A-Za-z0-9]{20,}"),
+    (("github_pat_",), r"\bgithub_pat_[A-Za-z0-9_]{20,}"),
+    (("glpat-", "glptt-", "glrt-", "gldt-"), r"\bgl(?:pat|ptt|rt|dt)-[A-Za-z0-9_-]{16,}"),
+    (("xox",), r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
+    (("xapp-",), r"\bxapp-[A-Za-z0-9-]{10,}"),
+    (("akia", "asia"), r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
+    (("aiza",), r"\bAIza[A-Za-z0-9_-]{30,}"),
+    (("ya29.",), r"\bya29\.[A-Za-z0-9_-]{20,}"),
+    (("hf_",), r"\bhf_[A-Za-z0-9]{20,}"),
+    (("npm_",), r"\bnpm_[A-Za-z0-9]{30,}"),
+    (("pypi-",), r"\bpypi-[A-Za-z0-9_-]{30,}"),
+    (("whsec_",), r"\bwhsec_[A-Za-z0-9+/=]{20,}"),
+    (("sg.",), r"\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"),
+    (("gocspx-",), r"\bGOCSPX-[A-Za-z0-9_-]{20,}"),
+    (("_v1_",), r"\bdo[opr]_v1_[a-f0-9]{32,}"),
+    (("age-secret-key-1",), r"\bAGE-SECRET-KEY-1[0-9A-Z]{20,}"),
+    (("hooks.slack.com/",), r"https://hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9/_-]{20,}"),
+    (("eyj",), r"(?<![\w-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"),
+    (
+        ("-----begin ",),
+        r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:(?!-----END )[\s\S]){0,20000}(?:-----END [A-Z ]{0,40}KEY-----)?",
+    ),
 )
 # Anywhere in a name: DB_PASSWORD, dbPassword.
 _SECRET_NAME: Final = (
     r"(?:passwords?|passwd|passphrase|pwd|token|credentials?"
     r"|(?:api|access|account|private|secret|signing|master)[-_ ]?(?:access[-_ ]?)?key(?:[-_]?base)?|secrets?)"
 )
-# In quotes with its blanks, else up to the next one; what is left out already is no secret.
-_VALUE: Final = (
-    r"(?P<quote>[\"'`])?(?!\[left out\])"
-    r"(?:(?(quote)(?:\\.|(?!(?P=quote))[^\n\\]){6,200}|[^\s\"'`]{5,}[^\s\"'`,;]))"
-)
+_NAME_WORDS: Final = ("pass", "pwd", "token", "credential", "secret", "key")
+_NOT_LEFT_OUT: Final = r"(?!\[left out\])"
+# Of what somebody says in a sentence, a plain word is no secret.
+_ODD_WORD: Final = r"(?=\S{0,200}[\d!@#$%^&*+/=])"
+# In quotes with its blanks, else up to the next one.
 _NAMED: Final = (
-    rf"(?P<name>{_SECRET_NAME}[\"']?"
-    # Of what somebody says in a sentence, a plain word is no secret.
-    r"(?:\s{0,20}(?::=|=>|[=:])\s{0,20}|\s{1,20}is\s{0,20}:?\s{1,20}(?=[\"'`]|\S{0,200}[\d!@#$%^&*+/=])))"
-    rf"{_VALUE}"
+    rf"(?P<kept>{_SECRET_NAME}[\"']?"
+    rf"(?:\s{{0,20}}(?::=|=>|[=:])\s{{0,20}}|\s{{1,20}}is\s{{0,20}}:?\s{{1,20}}(?:(?=[\"'`])|{_ODD_WORD}))"
+    rf"(?P<quote>[\"'`])?){_NOT_LEFT_OUT}"
+    r"(?(quote)(?:\\.|(?!(?P=quote))[^\n\\]){6,200}|[^\s\"'`]{5,}[^\s\"'`,;])"
 )
-_OPTION: Final = (
-    rf"(?P<option>--[\w-]{{0,40}}{_SECRET_NAME}\s{{1,20}})"
-    r"(?!\[left out\])(?=\S{0,200}[\d!@#$%^&*+/=])[^\s-]\S{5,}"
-)
-_BEARER: Final = r"(?P<scheme>\b(?:bearer|basic)\s{1,20})[A-Za-z0-9+/._~=-]{12,}"
+_OPTION: Final = rf"(?P<kept>--[\w-]{{0,40}}{_SECRET_NAME}\s{{1,20}}){_NOT_LEFT_OUT}{_ODD_WORD}[^\s-]\S{{5,}}"
+_BEARER: Final = r"(?P<kept>\b(?:bearer|basic)\s{1,20})[A-Za-z0-9+/._~=-]{12,}"
 _HEADER: Final = (
-    r"(?P<header>\bauthorization[\"']?\s{0,20}[:=]\s{0,20}[\"']?(?:token|digest|apikey)\s{1,20})"
-    r"(?!\[left out\])[^\s\"'`]{6,}"
+    r"(?P<kept>\bauthorization[\"']?\s{0,20}[:=]\s{0,20}[\"']?(?:token|digest|apikey)\s{1,20})"
+    rf"{_NOT_LEFT_OUT}[^\s\"'`]{{6,}}"
 )
 _IN_ADDRESS: Final = (
-    r"(?P<before>\b[a-z][a-z0-9+.-]{1,15}://[^\s/:@]{0,200}:)(?!\d{1,5}/)(?!\[left out\])\S{1,200}(?=@)"
+    rf"(?P<kept>\b[a-z][a-z0-9+.-]{{1,15}}://[^\s/:@]{{0,200}}:)(?!\d{{1,5}}/){_NOT_LEFT_OUT}\S{{1,200}}(?=@)"
 )
-_SECRET: Final = re.compile(
-    "|".join(
-        (*_TOKENS, f"(?i:{_BEARER})", f"(?i:{_HEADER})", f"(?i:{_IN_ADDRESS})", f"(?i:{_OPTION})", f"(?i:{_NAMED})")
-    ),
+_CONTEXTS: Final = (
+    (("bearer", "basic"), _BEARER),
+    (("authorization",), _HEADER),
+    (("://",), _IN_ADDRESS),
+    (("--",), _OPTION),
+    (_NAME_WORDS, _NAMED),
+)
+_SECRETS: Final = (
+    *((signs, re.compile(pattern), LEFT_OUT) for signs, pattern in _TOKENS),
+    *((signs, re.compile(pattern, re.IGNORECASE), rf"\g<kept>{LEFT_OUT}") for signs, pattern in _CONTEXTS),
 )
 _WHOLE: Final = 100_000
 """Of a longer text, only so much at both ends is given back: nobody is told the middle of it."""
@@ -141,10 +151,10 @@ def without_secrets(text: str) -> str:
     if len(text) > _WHOLE:
         half = _WHOLE // 2
         return f"{without_secrets(text[:half])}\n{LEFT_OUT}\n{without_secrets(text[-half:])}"
-    return _SECRET.sub(_masked, text)
-
-
-def _masked(match: re.Match[str]) -> str:
-    kept = next(filter(None, (match[name] for name in ("scheme", "header", "before", "option", "name"))), "")
-    quote = match["quote"] or ""
-    return f"{kept}{quote}{LEFT_OUT}"
+    lowered = text.lower()
+    for signs, pattern, instead in _SECRETS:
+        for sign in signs:
+            if sign in lowered:
+                text = pattern.sub(instead, text)
+                break
+    return text
