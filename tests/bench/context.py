@@ -17,7 +17,7 @@ import time
 from typing import Final
 
 from backchannel.context import Gatherer
-from backchannel.threads import AgentSaid, MemoryThreads, Thread, UserAsked
+from backchannel.threads import AgentSaid, SqliteThreads, Thread, UserAsked
 
 N_FILES: Final = 100_000
 N_THREADS: Final = 10_000
@@ -42,18 +42,19 @@ def main() -> dict[str, float]:
             ("100,000 files, 10,000 threads", large, home, N_THREADS),
             ("10 files, 10 threads", small, lonely, 10),
         ):
-            runs = [_in_its_own_process(cwd, at_home, n_threads) for _ in range(FIRST_RUNS)]
+            threads = _store(place / f"{n_threads}.sqlite3", cwd, n_threads)
+            runs = [_in_its_own_process(cwd, at_home, threads) for _ in range(FIRST_RUNS)]
             figures[f"{name}: first time, ms, median of {FIRST_RUNS}"] = statistics.median(run[0] for run in runs)
             warm = [took for run in runs for took in run[1:]]
             figures[f"{name}: warm, ms, median"] = statistics.median(warm)
             figures[f"{name}: warm, ms, worst of {len(warm)}"] = max(warm)
-        asyncio.run(_begin(large, home, figures))
+        asyncio.run(_begin(large, home, place / f"{N_THREADS}.sqlite3", figures))
         return figures
 
 
-async def _begin(cwd: pathlib.Path, home: pathlib.Path, figures: dict[str, float]) -> None:
+async def _begin(cwd: pathlib.Path, home: pathlib.Path, threads: pathlib.Path, figures: dict[str, float]) -> None:
     """How long the event loop is held up by it."""
-    gatherer = Gatherer(env=_env(home), home=home, store=_store(cwd, N_THREADS))
+    gatherer = Gatherer(env=_env(home), home=home, store=SqliteThreads(threads))
     held = []
     for _ in range(WARM_RUNS):
         began = time.perf_counter()
@@ -63,15 +64,15 @@ async def _begin(cwd: pathlib.Path, home: pathlib.Path, figures: dict[str, float
     figures["begin alone, ms on the event loop, median"] = statistics.median(held)
 
 
-def _in_its_own_process(cwd: pathlib.Path, home: pathlib.Path, n_threads: int) -> list[float]:
-    here = [sys.executable, "-m", "tests.bench.context", str(cwd), str(home), str(n_threads)]
+def _in_its_own_process(cwd: pathlib.Path, home: pathlib.Path, threads: pathlib.Path) -> list[float]:
+    here = [sys.executable, "-m", "tests.bench.context", str(cwd), str(home), str(threads)]
     done = subprocess.run(here, capture_output=True, check=True, text=True)
     times: list[float] = json.loads(done.stdout)
     return times
 
 
-async def _gather(cwd: pathlib.Path, home: pathlib.Path, n_threads: int) -> list[float]:
-    store = _store(cwd, n_threads)
+async def _gather(cwd: pathlib.Path, home: pathlib.Path, threads: pathlib.Path) -> list[float]:
+    store = SqliteThreads(threads)
     times = []
     gatherer = Gatherer(env=_env(home), home=home, store=store)
     for _ in range(1 + WARM_RUNS):
@@ -88,16 +89,18 @@ def _env(home: pathlib.Path) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": str(home)}
 
 
-def _store(cwd: pathlib.Path, n_threads: int) -> MemoryThreads:
-    store = MemoryThreads()
-    for number in range(N_THREADS - n_threads, N_THREADS):
-        thread_id, at_ms = f"thread-{number}", 1_000 * number
-        # Some in folders of the repository, some elsewhere.
-        folder = cwd / f"part_{number % 40:02}" if number % 3 else pathlib.Path(f"/elsewhere/{number % 50}")
-        store.create(Thread(thread_id=thread_id, cwd=str(folder), created_at_ms=at_ms, updated_at_ms=at_ms))
-        ask = UserAsked(at_ms=at_ms, text=f"Please mend the part that has the number {number}.")
-        store.append(thread_id, [ask, AgentSaid(at_ms=at_ms, text="It is mended.")])
-    return store
+def _store(path: pathlib.Path, cwd: pathlib.Path, n_threads: int) -> pathlib.Path:
+    store = SqliteThreads(path)
+    with store.batch():
+        for number in range(N_THREADS - n_threads, N_THREADS):
+            thread_id, at_ms = f"thread-{number}", 1_000 * number
+            # Some in folders of the repository, some elsewhere.
+            folder = cwd / f"part_{number % 40:02}" if number % 3 else pathlib.Path(f"/elsewhere/{number % 50}")
+            store.create(Thread(thread_id=thread_id, cwd=str(folder), created_at_ms=at_ms, updated_at_ms=at_ms))
+            ask = UserAsked(at_ms=at_ms, text=f"Please mend the part that has the number {number}.")
+            store.append(thread_id, [ask, AgentSaid(at_ms=at_ms, text="It is mended.")])
+    store.close()
+    return path
 
 
 def _repository(folder: pathlib.Path, *, n_files: int) -> pathlib.Path:
@@ -136,5 +139,4 @@ def _sessions(home: pathlib.Path, cwd: pathlib.Path) -> None:
 
 
 if __name__ == "__main__":
-    place, home_folder, n = sys.argv[1:]
-    print(json.dumps(asyncio.run(_gather(pathlib.Path(place), pathlib.Path(home_folder), int(n)))))
+    print(json.dumps(asyncio.run(_gather(*map(pathlib.Path, sys.argv[1:])))))
