@@ -53,7 +53,8 @@ class Kinds:
         )
         self.open_work: scans.Scans[OpenWork] = scans.Scans("open work", workers, clock, keep_s=0)
         self.sessions: scans.Scans[tuple[sections.RecentThread, ...]] = scans.Scans("sessions", workers, clock)
-        self.contexts: scans.Scans[sections.StartupContext] = scans.Scans("context", workers, clock, keep_s=0)
+        # In threads of their own, since a session waits for it.
+        self.contexts: scans.Scans[sections.StartupContext] = scans.Scans("context", scans.Workers(), clock, keep_s=0)
 
 
 def project_tree(folder: str, stop: scans.Stop) -> sections.Tree:
