@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,21 @@ def test_many_messages_in_one_write_and_in_pieces_are_the_same(server: Server) -
     server.write(data[17:1000])
     server.write(data[1000:] + b"\n \n")
     assert [server.read()["id"] for _ in requests] == list(range(50))
+
+
+def test_of_ten_thousand_requests_in_one_write_each_has_an_answer(server: Server) -> None:
+    server.ask(0, "initialize", HELLO["params"])
+    n = 10_000
+    lines = [json.dumps({"id": number, "method": "thread/list", "params": {}}) for number in range(1, n + 1)]
+    writing = threading.Thread(target=server.write, args=("".join(f"{line}\n" for line in lines).encode(),))
+    writing.start()
+    answers = [server.read() for _ in range(n)]
+    writing.join()
+    assert sorted(answer["id"] for answer in answers) == list(range(1, n + 1))
+    refused = [answer["error"] for answer in answers if "error" in answer]
+    assert {(error["code"], error["message"]) for error in refused} <= {(-32001, "Server overloaded; retry later.")}
+    assert len(refused) < n
+    assert "result" in server.ask("last", "thread/list", {})
 
 
 def test_what_cannot_be_read_is_passed_over(server: Server) -> None:
