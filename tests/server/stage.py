@@ -8,7 +8,10 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from backchannel.config import Config, Context, Realtime
+import msgspec
+
+from backchannel.agents import make_agent
+from backchannel.config import Config, Context, Model, Provider, Realtime
 from backchannel.server.account import Credentials
 from backchannel.server.app import App, AppOptions
 from backchannel.server.dispatch import Dialogue, Dispatcher
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from backchannel.agents import Agent
     from backchannel.server.settings import Assignment
     from backchannel.threads import ThreadStore
 
@@ -153,19 +157,30 @@ async def house(
     folder: Path,
     *,
     url: str | None = None,
+    models_url: str | None = None,
+    supports_websockets: bool = False,
     realtime: Realtime | None = None,
     store: ThreadStore | None = None,
     api_key: str | None = "sk-stage",
     models: tuple[str, ...] = (),
     unload_after_s: float = 1800.0,
 ) -> AsyncIterator[House]:
-    """A server whose realtime server is at `url`, and whose agents are desks."""
+    """A server whose realtime server is at `url`, and whose agents are desks, or have the models at `models_url`."""
     agents: dict[str, DeskAgent] = {}
     assignments: dict[str, Assignment] = {}
     made: list[DeskAgent] = []
 
-    def make(assignment: Assignment) -> DeskAgent:
+    def make(assignment: Assignment) -> Agent:
         assignments[assignment.thread.thread_id] = assignment
+        if models_url is not None:
+            return make_agent(
+                "responses",
+                cwd=folder,
+                env={"PATH": os.environ["PATH"], "HOME": str(folder)},
+                config=msgspec.structs.replace(config, model=assignment.settings),
+                thread_id=assignment.thread.thread_id,
+                earlier=assignment.earlier,
+            )
         agent = DeskAgent()
         made.append(agent)
         agents[assignment.thread.thread_id] = agent
@@ -177,8 +192,19 @@ async def house(
     settings = realtime or Realtime(
         backend=url, reconnect=False, quiet_ms=20, context=Context(level="reference", workspace_map=False)
     )
+    provider = Provider(
+        id="mock",
+        base_url=models_url or "",
+        request_max_retries=0,
+        stream_max_retries=0,
+        supports_websockets=supports_websockets,
+    )
+    model = Model(model="mock-model", approval_policy="never", sandbox_mode="danger-full-access")
+    config = Config(realtime=settings)
+    if models_url is not None:
+        config = Config(realtime=settings, model=model, model_provider="mock", providers={"mock": provider})
     options = AppOptions(
-        config=Config(realtime=settings),
+        config=config,
         env={"PATH": os.environ["PATH"]},
         home=None,
         state_folder=folder / "state",
