@@ -2,7 +2,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backchannel.threads import SqliteThreads, Thread
+from backchannel import core
+from backchannel.core import screen
+from backchannel.testing import Expect, ScriptedServer, Send
+from backchannel.threads import (
+    AgentSaid,
+    ApprovalAsked,
+    ApprovalSettled,
+    RanTests,
+    Spoken,
+    SqliteThreads,
+    Thread,
+    TurnBegan,
+    TurnEnded,
+    UserAsked,
+    VoiceBegan,
+    VoiceEnded,
+)
 from tests.runtime.stage import ended, message, until
 from tests.server.stage import Client, House, house
 
@@ -70,6 +86,67 @@ async def test_threads_are_found_again_after_the_server_has_ended(tmp_path: Path
         assert await client.refused("thread/read", {"threadId": empty}) == f"thread not loaded: {empty}"
         assert await client.refused("thread/resume", {"threadId": empty}) == (f"no rollout found for thread id {empty}")
         assert "cursor" in await client.refused("thread/list", {"cursor": "nonsense"})
+    store.close()
+
+
+async def test_what_was_said_done_and_allowed_is_kept(tmp_path: Path) -> None:
+    store = SqliteThreads(tmp_path / "threads.sqlite3")
+    said = [
+        Send({"type": "conversation.item.input_audio_transcription.completed", "item_id": "i", "transcript": "hi"}),
+        Send({"type": "response.output_audio_transcript.delta", "item_id": "a", "delta": "hel"}),
+        Send({"type": "response.output_audio_transcript.done", "item_id": "a", "transcript": "hello"}),
+    ]
+    script = [Expect("session.update"), *said]
+    async with ScriptedServer(script) as scripted, house(tmp_path, url=scripted.url, store=store) as staged:
+        client = await staged.client()
+        thread_id = (await client.ask("thread/start", {}))["thread"]["id"]
+        await client.ask("thread/realtime/start", {"threadId": thread_id, "outputModality": "audio", "prompt": "p"})
+        await client.sees("thread/realtime/transcript/done", times=2)
+        await client.ask("thread/realtime/stop", {"threadId": thread_id})
+        await client.sees("thread/realtime/closed")
+        await client.ask("turn/start", {"threadId": thread_id, "input": [{"type": "text", "text": "test it"}]})
+        await until(lambda: staged.agent(thread_id).requests != [], "the turn")
+        desk = staged.agent(thread_id).desk
+        desk.put_nowait(core.AgentApprovalRequested(turn_id="t", approval_id="a", action="push", command_id="c"))
+        await client.sees("item/commandExecution/requestApproval")
+        client.answer("item/commandExecution/requestApproval", {"decision": "accept"})
+        await client.sees("serverRequest/resolved")
+        for report in (
+            core.AgentCommandStarted(turn_id="t", command_id="d", command="pytest"),
+            core.AgentCommandOutput(turn_id="t", command_id="d", text="FAILED tests/a.py::test_b - no\n"),
+            core.AgentCommandEnded(turn_id="t", command_id="d", exit_status=1, elapsed_s=1.0),
+            core.AgentApprovalRequested(turn_id="t", approval_id="b", action="pull"),
+            message("t", "It fails.", final=True),
+            ended("t"),
+        ):
+            desk.put_nowait(report)
+        turn_id = (await client.sees("turn/completed"))["turn"]["id"]
+    kept = store.entries(thread_id, newest=99)
+    assert [type(entry) for entry in kept] == [
+        VoiceBegan,
+        Spoken,
+        Spoken,
+        VoiceEnded,
+        UserAsked,
+        TurnBegan,
+        ApprovalAsked,
+        ApprovalSettled,
+        RanTests,
+        ApprovalAsked,
+        AgentSaid,
+        ApprovalSettled,
+        TurnEnded,
+    ]
+    assert [(entry.speaker, entry.text) for entry in kept if isinstance(entry, Spoken)] == [
+        ("user", "hi"),
+        ("assistant", "hello"),
+    ]
+    (tests,) = [entry for entry in kept if isinstance(entry, RanTests)]
+    assert (tests.passed, tests.failures) == (False, ("tests/a.py::test_b",))
+    assert [(each.approval_id, each.decision) for each in kept if isinstance(each, ApprovalSettled)] == [
+        (f"{turn_id}.a", screen.ApprovalDecision.APPROVED),
+        (f"{turn_id}.b", screen.ApprovalDecision.WITHDRAWN),
+    ]
     store.close()
 
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from backchannel.agents import Agent
     from backchannel.config import Model
     from backchannel.core import AgentReport
-    from backchannel.server.running_turn import Ask, Decision
+    from backchannel.server.asks import Ask
+    from backchannel.server.running_turn import Decision
     from backchannel.server.services import Services
     from backchannel.threads import Thread
 

@@ -11,8 +11,18 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, assert_never
 import msgspec
 
 from backchannel import core
+from backchannel.core import screen
 from backchannel.server.seen import kind_of_failure, seen_change, seen_tokens
-from backchannel.threads import AgentSaid, TurnBegan, TurnEnded, TurnItem, UserAsked, status_of
+from backchannel.threads import (
+    ApprovalAsked,
+    ApprovalSettled,
+    Journal,
+    TurnBegan,
+    TurnEnded,
+    TurnItem,
+    UserAsked,
+    status_of,
+)
 from backchannel.threads import Turn as KeptTurn
 from backchannel.wire import appserver
 
@@ -20,10 +30,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from backchannel.core import AgentReport
+    from backchannel.server.asks import Ask
     from backchannel.server.services import Services
     from backchannel.threads import Entry, Thread
 
-__all__ = ["Ask", "Decision", "RunningTurn"]
+__all__ = ["Decision", "RunningTurn"]
 
 Decision: TypeAlias = Literal["approved", "declined"]
 _Command: TypeAlias = appserver.CommandExecutionItem | appserver.FileChangeItem
@@ -37,26 +48,6 @@ _STATUSES: Final[dict[core.Outcome, appserver.TurnStatus]] = {
     core.Outcome.FAILED: "failed",
     core.Outcome.INTERRUPTED: "interrupted",
 }
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """Something asked of the agent."""
-
-    text: str
-    content: tuple[appserver.UserInput, ...] = ()
-    """As a client sent it; empty for a delegation, which clients do not see."""
-    client_id: str | None = None
-    metadata: Mapping[str, str] | None = None
-    """What the client wants to travel with the requests for a model; None leaves it as it was."""
-    metadata_patch: Mapping[str, str] | None = None
-    """What it wants to travel besides."""
-    briefing: tuple[str, ...] = ()
-    by_voice: bool = False
-
-    def metadata_after(self, before: Mapping[str, str]) -> Mapping[str, str]:
-        """What travels from now on."""
-        return {**(before if self.metadata is None else self.metadata), **(self.metadata_patch or {})}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +96,7 @@ class RunningTurn:
         self._printed: dict[str, list[str]] = {}
         """By them."""
         self._questions: dict[str, _Question] = {}
+        self._journal = Journal(self._keep, now_ms=services.now_ms)
 
     @property
     def is_waiting(self) -> bool:
@@ -127,6 +119,7 @@ class RunningTurn:
 
     def reported(self, report: AgentReport) -> None:
         """The agent has reported something, which is not the end."""
+        self._journal.note(report)
         match report:
             case core.AgentMessageDelta(delta=delta):
                 told = appserver.AgentMessageDeltaNotification(
@@ -144,7 +137,7 @@ class RunningTurn:
             case core.AgentApprovalRequested():
                 self._permission_wanted(report)
             case core.AgentApprovalWithdrawn(approval_id=approval_id):
-                self._settle(approval_id, status="failed")
+                self._settle(approval_id, screen.ApprovalDecision.WITHDRAWN, status="failed")
             case core.AgentTurnEnded():
                 raise AssertionError("the end has a method of its own")
             case _:
@@ -152,12 +145,14 @@ class RunningTurn:
 
     def answered(self, approval_id: str, *, approved: bool) -> bool:
         """A request for permission is answered; False when nobody waits for that any more."""
-        return self._settle(approval_id, status=None if approved else "declined")
+        decision = screen.ApprovalDecision.APPROVED if approved else screen.ApprovalDecision.DECLINED
+        return self._settle(approval_id, decision, status=None if approved else "declined")
 
     def take_back_questions(self) -> None:
         """No request for permission needs an answer any more."""
-        for question in self._questions.values():
+        for approval_id, question in self._questions.items():
             question.withdraw()
+            self._keep_decision(approval_id, screen.ApprovalDecision.WITHDRAWN)
         self._questions.clear()
 
     def end(self, end: core.AgentTurnEnded, *, tokens: core.TokensUsed) -> None:
@@ -241,7 +236,6 @@ class RunningTurn:
         is_final = phase is core.Phase.FINAL
         item = appserver.AgentMessageItem(id=item_id, text=text, phase="final_answer" if is_final else "commentary")
         self._last_message = item
-        self._keep(AgentSaid(at_ms=self._services.now_ms(), text=text, is_final=is_final))
         self._item_completed(item)
 
     # What is done
@@ -331,20 +325,36 @@ class RunningTurn:
             if answer is not None:
                 self._on_answer(approval_id, "approved" if _is_yes(method, answer) else "declined")
 
+        self._keep(
+            ApprovalAsked(
+                at_ms=at_ms, turn_id=self.turn_id, approval_id=self._kept_id(approval_id), action=report.action
+            )
+        )
         withdraw = self._services.ask(self._thread_id, method, params, answered)
         self._questions[approval_id] = _Question(withdraw=withdraw, command_id=command_id)
         self._on_status()
 
-    def _settle(self, approval_id: str, *, status: Literal["declined", "failed"] | None) -> bool:
+    def _settle(
+        self, approval_id: str, decision: screen.ApprovalDecision, *, status: Literal["declined", "failed"] | None
+    ) -> bool:
         """A question is over; what it was about too, unless it may go on."""
         question = self._questions.pop(approval_id, None)
         if question is None:
             return False
         question.withdraw()
+        self._keep_decision(approval_id, decision)
         self._on_status()
         if status is not None:
             self._command_dropped(question.command_id, status=status)
         return True
+
+    def _keep_decision(self, approval_id: str, decision: screen.ApprovalDecision) -> None:
+        at_ms = self._services.now_ms()
+        self._keep(ApprovalSettled(at_ms=at_ms, approval_id=self._kept_id(approval_id), decision=decision))
+
+    def _kept_id(self, approval_id: str) -> str:
+        """Of a request for permission, in the thread; an agent counts its own."""
+        return f"{self.turn_id}.{approval_id}"
 
     # Telling and keeping
 

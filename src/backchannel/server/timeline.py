@@ -1,13 +1,16 @@
 """The conversation as items of its thread's history: it began, somebody said something, it ended.
 
-What somebody says is a segment from its first piece to its final text; a segment holds the pieces as they came. One
-that is open when the conversation ends is completed before. Source: app-server.md 1.8, realtime.md 7.1 and 14.
+It is told to the clients, and kept. What somebody says is a segment from its first piece to its final text; a segment
+holds the pieces as they came. One that is open when the conversation ends is completed before.
+
+Source: app-server.md 1.8, realtime.md 7.1 and 14.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from backchannel.threads import Spoken, VoiceBegan, VoiceEnded
 from backchannel.wire import appserver
 
 if TYPE_CHECKING:
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     import msgspec
 
     from backchannel.core import screen
+    from backchannel.threads import Entry
 
 __all__ = ["Timeline"]
 
@@ -27,20 +31,32 @@ class Timeline:
         thread_id: The thread.
         session_id: Of the conversation.
         tell: Tells the clients.
+        keep: Keeps an entry of the thread.
         new_id: Makes ids.
+        now_ms: The time, in milliseconds since the epoch.
     """
 
     def __init__(
-        self, thread_id: str, session_id: str, *, tell: Callable[[str, msgspec.Struct], None], new_id: Callable[[], str]
+        self,
+        thread_id: str,
+        session_id: str,
+        *,
+        tell: Callable[[str, msgspec.Struct], None],
+        keep: Callable[[Entry], None],
+        new_id: Callable[[], str],
+        now_ms: Callable[[], int],
     ) -> None:
         self._thread_id = thread_id
         self._session_id = session_id
         self._tell = tell
+        self._keep = keep
         self._new_id = new_id
+        self._now_ms = now_ms
         self._open: dict[screen.Speaker, tuple[str, list[str]]] = {}
 
     def began(self) -> None:
         """The conversation is live."""
+        self._keep(VoiceBegan(at_ms=self._now_ms()))
         self._whole(appserver.RealtimeSessionStarted(id=self._new_id(), realtime_session_id=self._session_id))
 
     def more(self, speaker: screen.Speaker, delta: str) -> None:
@@ -63,11 +79,15 @@ class Timeline:
             self.more(speaker, text)
         item_id, pieces = self._open.pop(speaker)
         self._completed(self._segment(speaker, item_id, "".join(pieces)))
+        said = text or "".join(pieces)
+        if said.strip():
+            self._keep(Spoken(at_ms=self._now_ms(), speaker=speaker, text=said))
 
     def ended(self, *, failed: bool) -> None:
         """The conversation is over."""
         for speaker in list(self._open):
             self.done(speaker, "")
+        self._keep(VoiceEnded(at_ms=self._now_ms()))
         self._whole(
             appserver.RealtimeSessionClosed(
                 id=self._new_id(), realtime_session_id=self._session_id, outcome="failed" if failed else "ended"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from backchannel.server.asks import Ask
 from backchannel.server.methods import Methods, Refused, find_live, row
-from backchannel.server.running_turn import Ask
 from backchannel.server.settings import changed_by_turn
 from backchannel.wire import appserver
 

@@ -19,7 +19,7 @@ from backchannel.agents import Agent
 from backchannel.core import screen
 from backchannel.errors import BackchannelError, LocalProtocolError
 from backchannel.runtime import Conversation
-from backchannel.server.running_turn import Ask
+from backchannel.server.asks import Ask
 from backchannel.server.timeline import Timeline
 from backchannel.wire import appserver, tokens
 from backchannel.wire.realtime import events as server
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from backchannel.runtime import Settings
     from backchannel.server.live_thread import LiveThread
     from backchannel.server.services import Services
+    from backchannel.threads import Entry
     from backchannel.wire.realtime import intents
 
 __all__ = ["Voice"]
@@ -226,7 +227,9 @@ class Voice:
             self._thread_id,
             session_id or self._services.new_id(),
             tell=self._tell,
+            keep=self._keep,
             new_id=self._services.new_id,
+            now_ms=self._services.now_ms,
         )
         self._timeline.began()
         self._is_live = True
@@ -281,6 +284,10 @@ class Voice:
             "thread/realtime/itemAdded",
             appserver.ThreadRealtimeItemAddedNotification(thread_id=self._thread_id, item=item),
         )
+
+    def _keep(self, entry: Entry) -> None:
+        thread_id = self._thread_id
+        self._services.keep(self._live.thread, lambda store: store.append(thread_id, [entry]))
 
     def _tell(self, method: str, params: msgspec.Struct) -> None:
         self._services.tell(self._thread_id, method, params)
