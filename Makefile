@@ -66,6 +66,9 @@ lock: $(VENV)/bin/python
 	$(BIN)/python -m uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links --python-version 3.11 --extra local --group build --group dev \
 		-c requirements/demo.txt -o requirements/dev.txt pyproject.toml
+	$(BIN)/python -m uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --python-version 3.11 --no-emit-package openai-codex-cli-bin \
+		-o requirements/codex-sdk.txt requirements/codex-sdk.in
 
 system-deps:
 	scripts/system-deps

@@ -871,3 +871,13 @@ def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
     assert ended.status == 2
     assert "cannot write to" in ended.err
     assert "name a folder" in ended.err
+
+
+def test_configuration_before_the_command_is_the_app_servers() -> None:
+    ended = run("--config", "approval_policy=nonsense", "app-server")
+    assert (ended.status, "approval_policy" in ended.err) == (2, True)
+    misplaced = run("--config", "approval_policy=never", "threads", "list")
+    assert (misplaced.status, one_line(misplaced.err)) == (
+        2,
+        "backchannel: --config stands behind the command that it is for",
+    )

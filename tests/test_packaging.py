@@ -52,7 +52,7 @@ def test_the_wheel_holds_the_package_and_its_data(tmp_path: Path) -> None:
 def test_every_locked_requirement_has_hashes_and_no_address(lock: Path) -> None:
     text = lock.read_text(encoding="utf-8")
     requirements = re.split(r"\n(?=\S)", text.strip())
-    assert len(requirements) > 10
+    assert len(requirements) > 5
     for requirement in requirements:
         assert re.match(r"[a-z0-9._-]+(\[.*\])?==\S+", requirement), requirement.splitlines()[0]
         assert "--hash=sha256:" in requirement, requirement.splitlines()[0]

@@ -28,12 +28,18 @@ EXIT_INTERRUPTED: Final = 130
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="backchannel")
-def commands() -> None:
+@click.option("--config", "overrides", multiple=True, hidden=True, metavar="KEY=VALUE")
+@click.pass_context
+def commands(context: click.Context, *, overrides: tuple[str, ...]) -> None:
     """Talk to your coding agent while it works.
 
     Speech or typing goes to a realtime voice; the voice hands work to a coding agent, which you can ask about, steer
     and stop while it runs. Without a key and a network, `backchannel talk` uses its own voice and its own agent.
     """
+    # Where programs put it that know Codex's command.
+    if overrides and context.invoked_subcommand != "app-server":
+        raise UsageError("--config stands behind the command that it is for")
+    context.obj = overrides
 
 
 @commands.command()
@@ -352,7 +358,7 @@ def app_server(
     state_folder = _store().parent
     address = read_address(listen, admission=admission, state_folder=state_folder)
     env = dict(os.environ)
-    config = load_config(env, overrides=overrides)
+    config = load_config(env, overrides=(*context.obj, *overrides))
     for notice in config.notices:
         click.echo(f"backchannel: {notice}", err=True)
     options = ServeOptions(
