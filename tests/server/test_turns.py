@@ -271,6 +271,27 @@ async def test_the_first_answer_counts(tmp_path: Path) -> None:
         await first.sees("turn/completed")
 
 
+async def test_who_comes_later_is_asked_too(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        first, second = await staged.client(), await staged.client()
+        thread_id, _ = await begun(staged, first)
+        await asked(staged, first, thread_id)
+        staged.app.disconnect(first.peer)
+        for _ in range(2):
+            # Once, however often it asks for the thread.
+            resumed = (await second.ask("thread/resume", {"threadId": thread_id}))["thread"]
+        assert resumed["status"] == {"type": "active", "activeFlags": ["waitingOnApproval"]}
+        request = await second.sees("item/commandExecution/requestApproval")
+        assert request["command"] == "git push"
+        second.answer("item/commandExecution/requestApproval", {"decision": "accept"})
+        await until(lambda: staged.agent(thread_id).answers == [("a", True)], "the answer")
+        await second.sees("serverRequest/resolved")
+        await second.ask("thread/resume", {"threadId": thread_id})
+        assert len(second.all("item/commandExecution/requestApproval")) == 1
+        staged.agent(thread_id).desk.put_nowait(ended("t"))
+        await second.sees("turn/completed")
+
+
 async def test_stopping_a_turn_takes_its_questions_back(tmp_path: Path) -> None:
     async with house(tmp_path) as staged:
         client = await staged.client()

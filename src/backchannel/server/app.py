@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Final
 from backchannel.context import Gatherer, default_prompt, user_first_name, user_language
 from backchannel.runtime import LocalEngine, Target, Tasks, choose_backend, server_target
 from backchannel.server.live_thread import LiveThread
-from backchannel.server.peer import ClientGone, Peer
+from backchannel.server.peer import Peer
+from backchannel.server.questions import Question
 from backchannel.threads import ThreadWriter, new_thread_id
-from backchannel.wire import appserver, jsonrpc
+from backchannel.wire import appserver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -85,6 +86,8 @@ class App:
         self._kept: set[str] = set()
         """The threads that the store has."""
         self._ephemeral: set[str] = set()
+        self._questions: dict[str, list[Question]] = {}
+        """Those that wait for an answer, by their thread."""
         self._tasks = Tasks(on_failure=_failed)
         self._stack = contextlib.AsyncExitStack()
         self._writer: ThreadWriter
@@ -149,28 +152,22 @@ class App:
         self, thread_id: str, method: str, params: msgspec.Struct, answered: Callable[[msgspec.Raw | None], None]
     ) -> Callable[[], None]:
         """See `Services`."""
-        asked: list[tuple[Peer, jsonrpc.RequestId, asyncio.Future[msgspec.Raw]]] = [
-            (peer, *peer.ask(method, params)) for peer in self.peers if thread_id in peer.threads
-        ]
-
-        async def wait(future: asyncio.Future[msgspec.Raw]) -> None:
-            try:
-                answered(await future)
-            except (ClientGone, asyncio.CancelledError):
-                # Another client may answer, or the voice.
-                return
-
-        for _, _, future in asked:
-            self.start("question", wait(future))
+        question = Question(thread_id, method, params, answered=answered, start=self.start)
+        self._questions.setdefault(thread_id, []).append(question)
+        for peer in self.peers:
+            if thread_id in peer.threads:
+                question.put_to(peer)
 
         def withdraw() -> None:
-            for peer, id_, future in asked:
-                peer.withdraw(id_)
-                future.cancel()
-                resolved = appserver.ServerRequestResolvedNotification(thread_id=thread_id, request_id=id_)
-                peer.tell("serverRequest/resolved", resolved)
+            self._questions[thread_id].remove(question)
+            question.withdraw()
 
         return withdraw
+
+    def ask_what_waits(self, peer: Peer, thread_id: str) -> None:
+        """A client is told of a thread from now on: whatever still waits for an answer there may be its to answer."""
+        for question in self._questions.get(thread_id, ()):
+            question.put_to(peer)
 
     # The store
 
@@ -238,14 +235,15 @@ class App:
         del self.threads[thread_id]
         self._ephemeral.discard(thread_id)
         self.voice_locks.pop(thread_id, None)
+        self._questions.pop(thread_id, None)
         await live.close()
         self.tell_all("thread/closed", appserver.ThreadClosedNotification(thread_id=thread_id))
 
     # The voice
 
-    async def room_for_audio(self) -> None:
-        """Wait until no conversation has much audio to be sent: for clients that send it in bulk."""
-        for voice in list(self.voices.values()):
+    async def room_for_audio(self, peer: Peer) -> None:
+        """Wait until no conversation has much audio to be sent that this client sends it: some do in bulk."""
+        for voice in [self.voices[thread_id] for thread_id in peer.speaks_in & self.voices.keys()]:
             await voice.room_for_audio()
 
     def prompt(self) -> str:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from backchannel.server.addresses import Address
     from backchannel.server.app import App
     from backchannel.server.dispatch import Dispatcher
+    from backchannel.server.peer import Peer
     from backchannel.server.tokens import Admission
 
 __all__ = ["listening"]
@@ -157,7 +158,7 @@ async def _serve(app: App, dispatcher: Dispatcher, request: web.BaseRequest) -> 
     async with asyncio.TaskGroup() as tasks:
         writes = tasks.create_task(_write(socket, outbox, gone), name="writes")
         does = tasks.create_task(dialogue.run(), name="requests")
-        reads = tasks.create_task(_read(socket, dialogue, app), name="reads")
+        reads = tasks.create_task(_read(socket, dialogue, app, peer), name="reads")
         left = tasks.create_task(_wait(gone), name="gone")
         try:
             await asyncio.wait([reads, left], return_when=asyncio.FIRST_COMPLETED)
@@ -173,11 +174,11 @@ async def _serve(app: App, dispatcher: Dispatcher, request: web.BaseRequest) -> 
     return socket
 
 
-async def _read(socket: web.WebSocketResponse, dialogue: Dialogue, app: App) -> None:
+async def _read(socket: web.WebSocketResponse, dialogue: Dialogue, app: App, peer: Peer) -> None:
     async for message in socket:
         if message.type is WSMsgType.TEXT:
             dialogue.receive(message.data)
-            await app.room_for_audio()
+            await app.room_for_audio(peer)
         elif message.type is WSMsgType.BINARY:
             _log.warning("! a binary message is passed over; expected JSON as text")
 

@@ -37,6 +37,8 @@ class Peer:
         self.outbox = outbox
         self.threads: set[str] = set()
         """Those of which it is told."""
+        self.speaks_in: set[str] = set()
+        """Those into whose conversation it has sent sound."""
         self._give_up = give_up
         self._now_ms = now_ms
         self._info: appserver.ClientInfo | None = None

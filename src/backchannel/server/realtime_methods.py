@@ -60,12 +60,13 @@ class _Realtime:
         self._in_order(live, "realtime start", lambda: self._start(peer, live, params))
         return _NOTHING
 
-    def append_audio(self, _: Peer, params: appserver.ThreadRealtimeAppendAudioParams) -> appserver.Empty:
+    def append_audio(self, peer: Peer, params: appserver.ThreadRealtimeAppendAudioParams) -> appserver.Empty:
         live = find_live(self._app, params.thread_id)
         voice = self._app.voices.get(params.thread_id)
         if voice is None or not voice.is_live:
             live.failed(_NOT_RUNNING)
         else:
+            peer.speaks_in.add(params.thread_id)
             voice.append_audio(params.audio.data)
         return _NOTHING
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from backchannel.server.app import App
     from backchannel.server.dispatch import Dispatcher
+    from backchannel.server.peer import Peer
 
 __all__ = ["MAX_LINE_BYTES", "serve_stdio", "serve_stream"]
 
@@ -103,7 +104,7 @@ async def serve_stream(
     async with asyncio.TaskGroup() as tasks:
         writes = tasks.create_task(_write(writer, outbox, gone), name="writes")
         does = tasks.create_task(dialogue.run(), name="requests")
-        reads = tasks.create_task(_read(reader, dialogue, app), name="reads")
+        reads = tasks.create_task(_read(reader, dialogue, app, peer), name="reads")
         left = tasks.create_task(_wait(gone), name="gone")
         try:
             await asyncio.wait([reads, left], return_when=asyncio.FIRST_COMPLETED)
@@ -119,7 +120,7 @@ async def serve_stream(
             writes.cancel()
 
 
-async def _read(reader: asyncio.StreamReader, dialogue: Dialogue, app: App) -> None:
+async def _read(reader: asyncio.StreamReader, dialogue: Dialogue, app: App, peer: Peer) -> None:
     begun: list[bytes] = []
     """What has come of a message that is not whole."""
     n_begun = 0
@@ -142,7 +143,7 @@ async def _read(reader: asyncio.StreamReader, dialogue: Dialogue, app: App) -> N
         begun, n_begun = [rest], len(rest)
         # What came in bulk must not keep others from their turn, nor overflow where it goes.
         await asyncio.sleep(0)
-        await app.room_for_audio()
+        await app.room_for_audio(peer)
 
 
 async def _chunk(reader: asyncio.StreamReader) -> bytes:

@@ -244,7 +244,9 @@ class _Threads:
         peer.threads.add(live.thread_id)
         seen = self._seen(live.thread, turns=turns)
         # After the answer.
-        self._app.start("thread started", self._tell_started(live.thread_id, msgspec.structs.replace(seen, turns=())))
+        self._app.start(
+            "thread started", self._tell_started(peer, live.thread_id, msgspec.structs.replace(seen, turns=()))
+        )
         return appserver.ThreadStartResponse(
             thread=seen,
             model=live.settings.model or "",
@@ -257,8 +259,9 @@ class _Threads:
             reasoning_effort=live.settings.model_reasoning_effort,
         )
 
-    async def _tell_started(self, thread_id: str, thread: appserver.Thread) -> None:
+    async def _tell_started(self, peer: Peer, thread_id: str, thread: appserver.Thread) -> None:
         self._app.tell(thread_id, "thread/started", appserver.ThreadStartedNotification(thread=thread))
+        self._app.ask_what_waits(peer, thread_id)
 
     async def _stored(self, thread_id: str) -> Thread | None:
         await self._app.flush()
