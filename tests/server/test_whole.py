@@ -6,8 +6,10 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
+from backchannel.config import Context, Realtime
 from backchannel.testing import (
     AnswerOffer,
     Expect,
@@ -258,3 +260,74 @@ async def test_what_a_voice_is_told_begins_with_the_settings(tmp_path: Path) -> 
         assert settings.field("session.instructions") == "Be kind."
         assert settings.field("session.output_modalities") == ["audio"]
         await client.ask("thread/realtime/stop", {"threadId": thread_id})
+
+
+OVERRIDES = {
+    "base URL": {"base_url": "URL"},
+    "model": {"model": "voice-model"},
+    "prompt": {"prompt": "Speak like a pirate."},
+    "startup context": {"startup_context": "You know the ropes."},
+    "start instructions": {"start_instructions": "Somebody is listening now."},
+}
+
+
+@pytest.mark.parametrize("name", OVERRIDES)
+async def test_what_is_configured_for_the_voice_moves_nothing_else(tmp_path: Path, name: str) -> None:
+    async with ScriptedResponses(says("Done.")) as models, ScriptedServer(CONFIGURED) as scripted:
+        override = {key: scripted.url if value == "URL" else value for key, value in OVERRIDES[name].items()}
+        where = {} if "base_url" in override else {"backend": scripted.url}
+        usual = Realtime(reconnect=False, quiet_ms=20, context=Context(level="reference"))
+        realtime = msgspec.structs.replace(usual, **where, **override)
+        async with house(tmp_path, realtime=realtime, models_url=models.url) as staged:
+            client = await staged.client()
+            thread_id = (await client.ask("thread/start", {}))["thread"]["id"]
+            await client.ask("turn/start", {"threadId": thread_id, "input": TEXT})
+            await client.sees("turn/completed")
+            before = models.requests[0]
+            await client.ask("thread/realtime/start", {"threadId": thread_id, "outputModality": "audio"})
+            await client.sees("thread/realtime/started")
+            connection = await scripted.wait_for_connection()
+            await until(lambda: connection.received != [], "the settings")
+            await client.ask("thread/realtime/stop", {"threadId": thread_id})
+            await client.sees("thread/realtime/closed")
+    (handshake,) = scripted.handshakes
+    instructions = str(connection.received[0].field("session.instructions"))
+    seen = {
+        "model": "model=voice-model" in handshake.raw_path,
+        "prompt": instructions.startswith("Speak like a pirate."),
+        "startup context": "You know the ropes." in instructions,
+    }
+    assert {what for what, is_seen in seen.items() if is_seen} == {name} & seen.keys()
+    # The agent's model is asked where it was, as it was.
+    assert (before.body["model"], before.over) == ("mock-model", "http")
+    assert not any(str(value) in json.dumps(before.body) for value in override.values())
+
+
+async def test_start_instructions_are_told_to_the_agent_while_a_voice_is_there(tmp_path: Path) -> None:
+    async with (
+        ScriptedResponses(says("One."), says("Two.")) as models,
+        ScriptedServer(CONFIGURED) as scripted,
+        house(
+            tmp_path,
+            realtime=Realtime(
+                backend=scripted.url,
+                reconnect=False,
+                context=Context(level="reference"),
+                start_instructions="Somebody is listening now.",
+                end_instructions="Nobody is listening.",
+            ),
+            models_url=models.url,
+        ) as staged,
+    ):
+        client = await staged.client()
+        thread_id = await started(client)
+        for number in (1, 2):
+            await client.ask("turn/start", {"threadId": thread_id, "input": TEXT})
+            await client.sees("turn/completed", times=number)
+            if number == 1:
+                await client.ask("thread/realtime/stop", {"threadId": thread_id})
+                await client.sees("thread/realtime/closed")
+        told = [[text for role, text in request.texts if role == "developer"] for request in models.requests]
+    assert any("Somebody is listening now." in text for text in told[0])
+    assert not any("Nobody is listening." in text for text in told[0])
+    assert any("Nobody is listening." in text for text in told[1])
