@@ -1185,6 +1185,28 @@ def test_what_the_agent_says_is_only_to_be_known_where_the_floor_decides(
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "channel"),
+    [
+        ("[ANALYSIS] hm", "commentary"),
+        ("<note> on it", "commentary"),
+        ("[COMMENTARY] on it", "speakable"),
+        ("[FINAL] done", "speakable"),
+        ("done", "speakable"),
+        ("", "speakable"),
+    ],
+)
+def test_a_text_of_the_agent_can_say_itself_whether_it_may_be_spoken(text: str, channel: intents.Channel) -> None:
+    tags = {"analysis": ("[ANALYSIS]",), "commentary": ("<note>", "<aside>")}
+    handoff = Handoff(Options(speaks_by_channel=True, report_tags=tags))
+    said = handoff.report(text, Phase.FINAL)
+    assert isinstance(said, intents.ReportProgress)
+    assert said.channel == channel
+    unmarked = Handoff(Options(report_tags=tags)).report(text, Phase.FINAL)
+    assert isinstance(unmarked, intents.ReportProgress)
+    assert unmarked.channel is None
+
+
 def test_an_item_is_only_to_be_known_there_too() -> None:
     handoff = Handoff(Options(speaks_by_channel=True, reports_as_items=True))
 

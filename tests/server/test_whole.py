@@ -17,6 +17,7 @@ from backchannel.testing import (
     Refuse,
     ScriptedResponses,
     ScriptedServer,
+    Send,
     calls,
     completed,
     created,
@@ -26,7 +27,8 @@ from backchannel.testing import (
 )
 from backchannel.threads import SqliteThreads
 from tests.planted import ANSWER_SDP, OFFER_SDP
-from tests.runtime.stage import call, until
+from tests.runtime.stage import call, ended, until
+from tests.runtime.stage import message as report_message
 from tests.server.stage import house
 from tests.server.test_realtime import CONFIGURED, started, texts_of, told
 
@@ -260,6 +262,58 @@ async def test_what_a_voice_is_told_begins_with_the_settings(tmp_path: Path) -> 
         assert settings.field("session.instructions") == "Be kind."
         assert settings.field("session.output_modalities") == ["audio"]
         await client.ask("thread/realtime/stop", {"threadId": thread_id})
+
+
+DELEGATION = {
+    "type": "delegation",
+    "target": "client",
+    "id": "d1",
+    "content": [{"type": "input_text", "text": "run it"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("params", "channels"),
+    [
+        ({}, ["commentary", "speakable"]),
+        ({"codexResponseHandoffMode": "commentary"}, ["commentary", "speakable"]),
+        ({"codexResponseHandoffMode": "thinking"}, [None]),
+        ({"codexResponseHandoffMode": "bemTags"}, ["speakable"]),
+        (
+            {
+                "codexResponseHandoffMode": "bemTags",
+                "codexResponseHandoffChannelPrefixes": {"commentary": ["All"]},
+            },
+            ["commentary"],
+        ),
+    ],
+)
+async def test_a_client_chooses_how_the_live_protocol_is_told_of_work(
+    tmp_path: Path, params: dict[str, Any], channels: list[str | None]
+) -> None:
+    realtime = Realtime(reconnect=False, quiet_ms=20, context=Context(level="reference"))
+    live = Send({"type": "session.started", "session": {"id": "sess_1"}})
+    async with ScriptedServer([*CONFIGURED, live]) as scripted:
+        realtime = msgspec.structs.replace(realtime, backend=scripted.url)
+        async with house(tmp_path, realtime=realtime) as staged:
+            client = await staged.client()
+            thread_id = await started(client, version="v3", **params)
+            connection = await scripted.wait_for_connection()
+            await connection.send({"type": "delegation.created", "item": DELEGATION})
+            agent = staged.agent(thread_id)
+            await until(lambda: agent.requests != [], "the turn")
+            for report in (report_message("t", "All pass.", final=True), ended("t")):
+                agent.desk.put_nowait(report)
+            await client.sees("turn/completed")
+
+            def found() -> list[object]:
+                said = [json.loads(str(frame.payload)) for frame in connection.received]
+                return [each.get("channel") for each in said if "All pass." in json.dumps(each)]
+
+            await until(lambda: len(found()) >= len(channels), f"{channels}")
+            await client.ask("thread/realtime/stop", {"threadId": thread_id})
+            await client.sees("thread/realtime/closed")
+    assert found() == channels
 
 
 OVERRIDES = {

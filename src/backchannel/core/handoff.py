@@ -324,7 +324,10 @@ class Handoff:
         # Where a text says whether it may be spoken, this one only lets the voice know: when to speak of it is decided
         # by the floor.
         channel: intents.Channel | None = None
-        if options.speaks_by_channel and not self._is_immediate:
+        if options.speaks_by_channel and options.report_tags is not None:
+            silent = tuple(tag for tags in options.report_tags.values() for tag in tags)
+            channel = "commentary" if text.startswith(silent) else "speakable"
+        elif options.speaks_by_channel and not self._is_immediate:
             channel = "commentary"
         if options.reports_as_items:
             return intents.ReportAsItem(text=text, prefix=options.report_prefix, channel=channel)

@@ -35,6 +35,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Whether what the agent says reaches the voice as a developer's message. Source: realtime.md 5.5."""
     report_prefix: str | None = None
     """Stands before each of those."""
+    report_tags: dict[str, tuple[str, ...]] | None = None
+    """Where a text says whether it may be spoken: how one of the agent begins that is `analysis` or `commentary`, which
+    may not; every other one may. None: that is not looked at. Source: realtime.md 5.4."""
     on_screen_risks: tuple[Risk, ...] = (Risk.DELETE, Risk.FORCE_PUSH, Risk.NETWORK, Risk.OUTSIDE_WORKSPACE)
     """What is never approved by voice. Nothing is where the server does not tell when the user begins to speak, and
     over a call, where nobody here knows when the voice has been heard."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from backchannel.context import StartRequest, Way, resolve_session
+from backchannel.core import Speech
 from backchannel.errors import BackchannelError
 from backchannel.runtime import OverExistingCall, OverWebRtc, OverWebSocket, Settings
 from backchannel.server.methods import Methods, Refused, find_live, row
@@ -31,6 +32,8 @@ __all__ = ["realtime_methods"]
 
 _NOTHING: Final = appserver.Empty()
 _NOT_RUNNING: Final = "conversation is not running"
+_TAGS: Final = {"analysis": ("[ANALYSIS]",), "commentary": ("[COMMENTARY]",)}
+"""How a text of the agent begins that is not for the ear, where the client has it written so."""
 
 
 def realtime_methods(app: App) -> Methods:
@@ -166,6 +169,14 @@ class _Realtime:
             reports_as_items=params.codex_responses_as_items is True,
             report_prefix=params.codex_response_item_prefix,
         )
+        mode = params.codex_response_handoff_mode
+        if session.dialect.abilities.speaks_by_channel and mode in ("thinking", "bemTags"):
+            # The voice, not we, chooses the moment.
+            options = msgspec.structs.replace(options, speech=Speech.IMMEDIATE)
+        if mode == "bemTags":
+            given = params.codex_response_handoff_channel_prefixes or {}
+            tags = {name: given.get(name, usual) for name, usual in _TAGS.items()}
+            options = msgspec.structs.replace(options, report_tags=tags)
         session = dataclasses.replace(session, options=options)
         return Settings.of(session, target=target, transport=_transport(params))
 
