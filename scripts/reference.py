@@ -314,6 +314,8 @@ def _json_type(kind: _Type) -> str:
             return _union(types)
         case msgspec.inspect.VarTupleType(item_type=item):
             return f"list, each {_json_type(item)}"
+        case msgspec.inspect.DictType(value_type=value):
+            return f"object, each value {_json_type(value)}"
         case _:
             raise TypeError(f"no words for {kind}; add them here")
 

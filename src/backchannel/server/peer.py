@@ -86,6 +86,8 @@ class Peer:
         """Send an encoded message."""
         if not self.outbox.put(message) and not self.outbox.is_closed:
             _log.warning("! a client does not read what it is sent; its connection is ended")
+            # Nothing more is kept for it while that takes its time.
+            self.outbox.close()
             self._give_up()
 
     def ask(self, method: str, params: msgspec.Struct) -> tuple[jsonrpc.RequestId, asyncio.Future[msgspec.Raw]]:
