@@ -108,6 +108,13 @@ async def test_a_conversation_is_told_from_its_beginning_to_its_end(tmp_path: Pa
     assert realtime[-1] == "thread/realtime/closed"
 
 
+async def test_the_agent_gets_ready_when_somebody_begins_to_speak(tmp_path: Path) -> None:
+    async with talking(tmp_path, CONFIGURED) as (staged, client, thread_id, _):
+        agent = staged.agent(thread_id)
+        await until(lambda: agent.prepared == 1, "the agent")
+        await client.ask("thread/realtime/stop", {"threadId": thread_id})
+
+
 async def test_what_clients_add_reaches_the_server(tmp_path: Path) -> None:
     async with talking(tmp_path, CONFIGURED) as (_, client, thread_id, connection):
         audio = {"data": "AAAA", "sampleRate": 24000, "numChannels": 1}

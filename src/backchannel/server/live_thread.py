@@ -98,6 +98,11 @@ class LiveThread:
         self._work = self._services.start("turn", self._run(turn, ask))
         return turn
 
+    async def prepare(self) -> None:
+        """Make ready what the next turn is going to need."""
+        if self.turn is None:
+            await self._agent.prepare()
+
     async def interrupt(self) -> None:
         """Stop the turn that runs, if there is one."""
         work = self._work

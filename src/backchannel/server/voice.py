@@ -319,6 +319,9 @@ class _Desk(Agent):
     def name(self) -> str:
         return "thread"
 
+    async def prepare(self) -> None:
+        await self._live.prepare()
+
     async def run(self, request: TurnRequest) -> AsyncGenerator[AgentReport]:
         reports: asyncio.Queue[AgentReport] = asyncio.Queue()
         ask = Ask(text=request.text, briefing=request.briefing, by_voice=True)
