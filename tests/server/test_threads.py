@@ -93,8 +93,8 @@ async def test_what_was_said_done_and_allowed_is_kept(tmp_path: Path) -> None:
     store = SqliteThreads(tmp_path / "threads.sqlite3")
     said = [
         Send({"type": "conversation.item.input_audio_transcription.completed", "item_id": "i", "transcript": "hi"}),
-        Send({"type": "response.output_audio_transcript.delta", "item_id": "a", "delta": "hel"}),
-        Send({"type": "response.output_audio_transcript.done", "item_id": "a", "transcript": "hello"}),
+        Send({"type": "response.output_audio_transcript.delta", "item_id": "a", "delta": "good"}),
+        Send({"type": "response.output_audio_transcript.done", "item_id": "a", "transcript": "good day"}),
     ]
     script = [Expect("session.update"), *said]
     async with ScriptedServer(script) as scripted, house(tmp_path, url=scripted.url, store=store) as staged:
@@ -139,7 +139,7 @@ async def test_what_was_said_done_and_allowed_is_kept(tmp_path: Path) -> None:
     ]
     assert [(entry.speaker, entry.text) for entry in kept if isinstance(entry, Spoken)] == [
         ("user", "hi"),
-        ("assistant", "hello"),
+        ("assistant", "good day"),
     ]
     (tests,) = [entry for entry in kept if isinstance(entry, RanTests)]
     assert (tests.passed, tests.failures) == (False, ("tests/a.py::test_b",))
