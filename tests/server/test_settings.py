@@ -76,6 +76,7 @@ async def test_what_a_turn_changes_holds_for_those_after_it(tmp_path: Path) -> N
     [
         ({"config": {"model_reasoning_effort": "immense"}}, "cannot be used: Invalid enum value 'immense'"),
         ({"config": {"approval_policy": 1}}, "cannot be used"),
+        ({"modelProvider": "other"}, "expected one of the model providers openai, got 'other'"),
         (
             {"approvalPolicy": {"granular": {"sandbox_approval": True, "rules": True, "mcp_elicitations": True}}},
             "granular",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from backchannel.agents import choose_agent, make_agent
+from backchannel.config import OPENAI
 from backchannel.errors import UsageError
 from backchannel.server.account import Credentials
 from backchannel.server.addresses import Address
@@ -106,7 +107,7 @@ def _agents(options: ServeOptions, credentials: Credentials) -> Callable[[Assign
     def make(assignment: Assignment) -> Agent:
         thread = assignment.thread
         config = msgspec.structs.replace(options.config, model=assignment.settings)
-        if thread.model_provider in config.providers:
+        if thread.model_provider in (OPENAI.id, *config.providers):
             config = msgspec.structs.replace(config, model_provider=thread.model_provider)
         return make_agent(
             options.agent or choose_agent(config, stored_key=credentials.api_key),

@@ -11,6 +11,7 @@ import msgspec
 
 from backchannel import __version__
 from backchannel.agents import EARLIER_ENTRIES
+from backchannel.config import OPENAI
 from backchannel.context.scans import branch_of, find_project
 from backchannel.errors import BackchannelError, StoreError, UnknownThread, UsageError
 from backchannel.server.methods import Methods, Refused, check_thread_id, row
@@ -82,7 +83,7 @@ class _Threads:
             branch=await asyncio.to_thread(_branch, cwd),
             client_kind="vscode",
             originator=None if peer.info is None else peer.info.name,
-            model_provider=params.model_provider or app.options.config.model_provider,
+            model_provider=self._provider(params.model_provider),
             model=params.model,
         )
         settings = changed_for_thread(app.options.config.model, params)
@@ -215,6 +216,13 @@ class _Threads:
             raise Refused(f"no rollout found for thread id {thread_id}") from None
         except StoreError as exc:
             raise _unusable(exc) from exc
+
+    def _provider(self, named: str | None) -> str | None:
+        config = self._app.options.config
+        if named is not None and named not in (OPENAI.id, *config.providers):
+            known = ", ".join((OPENAI.id, *config.providers))
+            raise Refused(f"expected one of the model providers {known}, got {named!r}; define it in the configuration")
+        return named or config.model_provider
 
     def _settings(self, thread: Thread) -> Model:
         """Those of a thread that is kept, before a client wants others."""
