@@ -151,6 +151,8 @@ async def test_steering_keeps_replaces_or_adds_to_metadata(
         assert await client.ask("turn/steer", steer) == {"turnId": turn_id}
         await until(lambda: agent.steered != [], "the change")
         assert agent.steered_metadata == [metadata]
+        agent.desk.put_nowait(ended("t"))
+        await client.sees("turn/completed")
 
 
 async def test_a_thread_is_copied_whole(tmp_path: Path) -> None:
