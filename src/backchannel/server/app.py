@@ -221,7 +221,7 @@ class App:
             }
             for thread_id, since in unused_since.items():
                 if now - since >= after_s:
-                    await self._unload(thread_id)
+                    self.start("unload", self._unload(thread_id))
 
     def _is_unused(self, live: LiveThread) -> bool:
         is_subscribed = any(live.thread_id in peer.threads for peer in self.peers)
