@@ -113,8 +113,9 @@ class App:
             self.disconnect(peer)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CLOSING_S):
-                await asyncio.gather(*(voice.stop() for voice in list(self.voices.values())))
-                await asyncio.gather(*(live.close() for live in self.threads.values()))
+                # Whatever goes wrong in one, the others end.
+                await asyncio.gather(*(voice.stop() for voice in list(self.voices.values())), return_exceptions=True)
+                await asyncio.gather(*(live.close() for live in self.threads.values()), return_exceptions=True)
         await self._tasks.cancel()
         await self._stack.aclose()
 
