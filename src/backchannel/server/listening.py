@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import WSMsgType, web
 
 from backchannel.errors import UsageError
-from backchannel.server.dispatch import Dialogue
-from backchannel.server.outbox import Outbox
+from backchannel.server.clients import serve_client
 from backchannel.server.streams import MAX_LINE_BYTES, serve_stream
 from backchannel.server.tokens import refusal
 
@@ -27,7 +26,8 @@ if TYPE_CHECKING:
 
     from backchannel.server.addresses import Address
     from backchannel.server.app import App
-    from backchannel.server.dispatch import Dispatcher
+    from backchannel.server.dispatch import Dialogue, Dispatcher
+    from backchannel.server.outbox import Outbox
     from backchannel.server.peer import Peer
     from backchannel.server.tokens import Admission
 
@@ -151,23 +151,12 @@ async def _on_port(
 async def _serve(app: App, dispatcher: Dispatcher, request: web.BaseRequest) -> web.StreamResponse:
     socket = web.WebSocketResponse(max_msg_size=MAX_LINE_BYTES, heartbeat=_HEARTBEAT_S, compress=False)
     await socket.prepare(request)
-    outbox = Outbox()
-    gone = asyncio.Event()
-    peer = app.connect(outbox, give_up=gone.set)
-    dialogue = Dialogue(dispatcher, peer)
-    async with asyncio.TaskGroup() as tasks:
-        writes = tasks.create_task(_write(socket, outbox, gone), name="writes")
-        does = tasks.create_task(dialogue.run(), name="requests")
-        reads = tasks.create_task(_read(socket, dialogue, app, peer), name="reads")
-        left = tasks.create_task(_wait(gone), name="gone")
-        try:
-            await asyncio.wait([reads, left], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (does, reads, left):
-                task.cancel()
-            app.disconnect(peer)
-            await asyncio.wait([writes], timeout=_LAST_WORDS_S)
-            writes.cancel()
+    await serve_client(
+        app,
+        dispatcher,
+        read=lambda dialogue, peer: _read(socket, dialogue, app, peer),
+        write=lambda outbox, gone: _write(socket, outbox, gone),
+    )
     with contextlib.suppress(TimeoutError, ConnectionError):
         async with asyncio.timeout(_LAST_WORDS_S):
             await socket.close()
@@ -190,7 +179,3 @@ async def _write(socket: web.WebSocketResponse, outbox: Outbox, gone: asyncio.Ev
                 await socket.send_frame(message, WSMsgType.TEXT)
     except ConnectionError:
         gone.set()
-
-
-async def _wait(event: asyncio.Event) -> None:
-    await event.wait()

@@ -14,14 +14,14 @@ import sys
 import threading
 from typing import IO, TYPE_CHECKING, Final
 
-from backchannel.server.dispatch import Dialogue
-from backchannel.server.outbox import Outbox
+from backchannel.server.clients import serve_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from backchannel.server.app import App
-    from backchannel.server.dispatch import Dispatcher
+    from backchannel.server.dispatch import Dialogue, Dispatcher
+    from backchannel.server.outbox import Outbox
     from backchannel.server.peer import Peer
 
 __all__ = ["MAX_LINE_BYTES", "serve_stdio", "serve_stream"]
@@ -31,7 +31,6 @@ _log = logging.getLogger(__name__)
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 """Of one message; a longer one is passed over."""
 _CHUNK: Final = 256 * 1024
-_LAST_ANSWERS_S: Final = 1.0
 _LAST_WORDS_S: Final = 2.0
 
 
@@ -97,27 +96,12 @@ async def serve_stream(
     app: App, dispatcher: Dispatcher, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
     """Serve one client over a stream of lines, until it leaves or does not read what it is sent."""
-    outbox = Outbox()
-    gone = asyncio.Event()
-    peer = app.connect(outbox, give_up=gone.set)
-    dialogue = Dialogue(dispatcher, peer)
-    async with asyncio.TaskGroup() as tasks:
-        writes = tasks.create_task(_write(writer, outbox, gone), name="writes")
-        does = tasks.create_task(dialogue.run(), name="requests")
-        reads = tasks.create_task(_read(reader, dialogue, app, peer), name="reads")
-        left = tasks.create_task(_wait(gone), name="gone")
-        try:
-            await asyncio.wait([reads, left], return_when=asyncio.FIRST_COMPLETED)
-            # Who asks and closes its side, as a pipe does, still wants the answers.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LAST_ANSWERS_S):
-                    await dialogue.idle()
-        finally:
-            for task in (does, reads, left):
-                task.cancel()
-            app.disconnect(peer)
-            await asyncio.wait([writes], timeout=_LAST_WORDS_S)
-            writes.cancel()
+    await serve_client(
+        app,
+        dispatcher,
+        read=lambda dialogue, peer: _read(reader, dialogue, app, peer),
+        write=lambda outbox, gone: _write(writer, outbox, gone),
+    )
 
 
 async def _read(reader: asyncio.StreamReader, dialogue: Dialogue, app: App, peer: Peer) -> None:
@@ -168,7 +152,3 @@ async def _write(writer: asyncio.StreamWriter, outbox: Outbox, gone: asyncio.Eve
             await writer.drain()
     except ConnectionError:
         gone.set()
-
-
-async def _wait(event: asyncio.Event) -> None:
-    await event.wait()
