@@ -246,6 +246,28 @@ def test_a_filter_that_cannot_be_switched_off_leaves_the_changes_out(tmp_path: P
         state_of(top)
 
 
+@pytest.mark.parametrize("way", ["core.sshCommand", "ext", "uploadpack"])
+def test_what_a_partial_clone_lacks_is_not_fetched(tmp_path: Path, way: str) -> None:
+    top, origin = repository(tmp_path / "app"), repository(tmp_path / "origin")
+    ran = tmp_path / "ran"
+    url, key, value = {
+        "core.sshCommand": ("ssh://host.invalid/app", "core.sshCommand", f"touch {ran};"),
+        "ext": (f"ext::touch {ran}", "protocol.ext.allow", "always"),
+        "uploadpack": (str(origin), "remote.origin.uploadpack", f"touch {ran}; git-upload-pack"),
+    }[way]
+    git(top, "config", "core.repositoryFormatVersion", "1")
+    git(top, "config", "extensions.partialClone", "origin")
+    git(top, "config", "remote.origin.promisor", "true")
+    git(top, "config", "remote.origin.url", url)
+    git(top, "config", key, value)
+    # Every object, and so the tree that is compared with.
+    for item in (top / ".git" / "objects").glob("??/*"):
+        item.unlink()
+    with pytest.raises(OSError, match="git ended with status 128"):
+        state_of(top)
+    assert not ran.exists()
+
+
 def test_git_finds_no_keys_in_its_environment(tmp_path: Path) -> None:
     top = repository(tmp_path / "app")
     told = tmp_path / "told"

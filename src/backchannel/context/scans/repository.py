@@ -47,6 +47,14 @@ _MAX_FILES: Final = 1000
 """Those that are told, and a good deal more."""
 _AHEAD_BEHIND: Final = re.compile(r"\+([0-9]{1,9}) -([0-9]{1,9})")
 _GIT: Final = ("git", "--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false")
+_RESTRAINED: Final = {
+    "LC_ALL": "C.UTF-8",
+    "GIT_TERMINAL_PROMPT": "0",
+    # Of a partial clone git would fetch what is missing, by commands that its configuration names; older versions know
+    # only the second, which leaves no way to fetch by.
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "",
+}
 _FILTERS: Final = ("config", "--null", "--show-scope", "--name-only", "--get-regexp", r"^filter\.")
 _STATUS: Final = (
     "status",
@@ -221,7 +229,7 @@ def _run(
     with subprocess.Popen(
         (*_GIT, *arguments),
         cwd=folder,
-        env={**needed, "LC_ALL": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0"},
+        env={**needed, **_RESTRAINED},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
