@@ -233,6 +233,17 @@ def test_the_newest_of_all_projects_are_found(tmp_path: Path) -> None:
     assert [thread.thread_id for thread in logs.newest(PATIENT)][:2] == ["lately", f"other {MAX_LOOKED_AT + 49}"]
 
 
+def test_a_link_that_leads_nowhere_hides_no_session(tmp_path: Path) -> None:
+    project = tmp_path / "projects" / "-app"
+    project.mkdir(parents=True)
+    # Folders list what they hold in an order of their own; so many, that some link comes before some session.
+    for number in range(20):
+        (project / f"gone{number}.jsonl").symlink_to("nowhere")
+        (project / f"s{number}.jsonl").write_text(_lines(_said("fix it", sessionId=f"s{number}")))
+    found = {thread.thread_id for thread in SessionLogs(ClaudeCodeLogs(str(tmp_path))).newest(PATIENT)}
+    assert found == {f"s{number}" for number in range(20)}
+
+
 def test_the_users_sessions_are_found_among_many_of_agents(codex: Home) -> None:
     for number in range(MAX_LOOKED_AT + 20):
         codex.write(f"z{number:04}", _meta(f"agent {number}", source={"subagent": "review"}), at_s=5000 + number)

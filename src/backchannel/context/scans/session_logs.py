@@ -159,11 +159,13 @@ class ClaudeCodeLogs:
         for folder in _names(self._projects):
             stop.check()
             with contextlib.suppress(OSError), os.scandir(os.path.join(self._projects, folder)) as entries:
-                for entry in entries:
+                for number, entry in enumerate(entries, 1):
+                    if number % _CHECKED_EVERY == 0:
+                        stop.check()
                     if entry.name.endswith(".jsonl") and not entry.name.startswith("agent-"):
-                        dated.append((entry.stat().st_mtime_ns, entry.path))
-                        if len(dated) % _CHECKED_EVERY == 0:
-                            stop.check()
+                        # One that is gone, or a link that leads nowhere, must not hide those after it.
+                        with contextlib.suppress(OSError):
+                            dated.append((entry.stat().st_mtime_ns, entry.path))
         yield from (path for _, path in heapq.nlargest(MAX_READ, dated))
 
     def read(self, lines: Iterable[bytes]) -> Beginning:
