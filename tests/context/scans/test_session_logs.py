@@ -252,10 +252,11 @@ def test_the_users_sessions_are_found_among_many_of_agents(codex: Home) -> None:
     assert [thread.thread_id for thread in codex.newest()] == ["mine 2", "mine 1", "mine 0"]
 
 
-def test_so_many_files_are_read_and_no_more(codex: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("at_a_time", [5, 3])
+def test_so_many_files_are_read_and_no_more(codex: Home, monkeypatch: pytest.MonkeyPatch, at_a_time: int) -> None:
     monkeypatch.setattr("backchannel.context.scans.session_logs.MAX_READ", 5)
-    monkeypatch.setattr("backchannel.context.scans.session_logs.MAX_LOOKED_AT", 5)
-    for number in range(9):
+    monkeypatch.setattr("backchannel.context.scans.session_logs.MAX_LOOKED_AT", at_a_time)
+    for number in range(5):
         codex.write(f"z{number}", _meta(f"agent {number}", source={"subagent": "review"}))
     codex.write("a", _meta("mine"), _asked("fix it"))
     assert codex.newest() == []

@@ -78,7 +78,7 @@ class SessionLogs:
         """The 40 sessions that were worked on last, newest first; none where that agent is not used."""
         threads: list[Thread] = []
         files, n_read = self._folder.files(stop), 0
-        while n_read < MAX_READ and (some := _dated(itertools.islice(files, MAX_LOOKED_AT), stop)):
+        while some := _dated(itertools.islice(files, min(MAX_LOOKED_AT, MAX_READ - n_read)), stop):
             for at_ms, path, number in sorted(some, reverse=True):
                 stop.check()
                 n_read += 1
