@@ -45,6 +45,20 @@ async def test_what_is_found_is_told_and_kept_for_a_while() -> None:
     assert scans.earlier("here") is None
 
 
+async def test_who_joins_one_that_had_no_thread_gets_it_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    scans = scans_of(ManualClock())
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        first = scans.start("here", lambda _: "found")
+    second = scans.start("here", lambda _: "found")
+    assert first is second
+    assert (await found_by(second)).value == "found"
+
+
 async def test_who_asks_for_the_same_joins_the_one_that_runs() -> None:
     scans = scans_of(ManualClock())
     may_go_on, n_looks = threading.Event(), []

@@ -150,10 +150,13 @@ class Scans(Generic[_T]):
         """
         with self._lock:
             running = self._running.get(place)
-            if running is not None:
-                return running
-            scan: Scan[_T] = Scan()
-            self._running[place] = scan
+            if running is None:
+                scan: Scan[_T] = Scan()
+                self._running[place] = scan
+        if running is not None:
+            # It may never have begun.
+            self._workers.go_on()
+            return running
         self._workers.submit(lambda: self._run(place, scan, work))
         return scan
 

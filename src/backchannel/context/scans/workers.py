@@ -41,7 +41,12 @@ class Workers:
         """Do this soon; it returns at once."""
         with self._changed:
             self._jobs.append(job)
-            if not self._is_watched:
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Do what was submitted when the system had no thread for it; it returns at once."""
+        with self._changed:
+            if self._jobs and not self._is_watched:
                 self._is_watched = _started(self._watch, "scans")
             self._changed.notify_all()
 
