@@ -9,7 +9,11 @@ from typing import Final
 
 __all__ = ["read_beginning"]
 
-_AT_ONCE: Final = os.O_RDONLY if sys.platform == "win32" else os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+if sys.platform == "win32":
+    # Else ends of lines are changed, and a file seems to end at the first Ctrl-Z.
+    _AT_ONCE: Final = os.O_RDONLY | os.O_BINARY | os.O_NOINHERIT
+else:
+    _AT_ONCE: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def read_beginning(path: str, max_bytes: int) -> bytes | None:
