@@ -46,7 +46,9 @@ _SCOPES_OF_THE_REPOSITORY: Final = (b"local", b"worktree", b"submodule")
 _MAX_FILES: Final = 1000
 """Those that are told, and a good deal more."""
 _AHEAD_BEHIND: Final = re.compile(r"\+([0-9]{1,9}) -([0-9]{1,9})")
-_GIT: Final = ("git", "--no-pager", "--no-optional-locks", "-c", "core.fsmonitor=false")
+# With its threads, one for each core, git would leave none to who talks.
+_SETTINGS: Final = ("-c", "core.fsmonitor=false", "-c", "core.preloadIndex=false")
+_GIT: Final = ("git", "--no-pager", "--no-optional-locks", *_SETTINGS)
 _RESTRAINED: Final = {
     "LC_ALL": "C.UTF-8",
     "GIT_TERMINAL_PROMPT": "0",
