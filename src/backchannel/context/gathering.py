@@ -79,6 +79,7 @@ class Gatherer:
         options = options or Context()
         wanted = wanted_parts(options)
         kinds, store, env, home = self._kinds, self._store, self._env, self._home
+        kinds.prepare()
         looks = _Looks(cwd=cwd, home=home, project=kinds.projects.start(cwd, lambda _: scans.find_project(cwd)))
         # The order is the one in which they are done. Git goes first, since it works beside us.
         if PartName.REPOSITORY_STATE in wanted:

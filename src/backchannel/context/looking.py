@@ -54,7 +54,12 @@ class Kinds:
         self.open_work: scans.Scans[OpenWork] = scans.Scans("open work", workers, clock, keep_s=0)
         self.sessions: scans.Scans[tuple[sections.RecentThread, ...]] = scans.Scans("sessions", workers, clock)
         # In threads of their own, since a session waits for it.
-        self.contexts: scans.Scans[sections.StartupContext] = scans.Scans("context", scans.Workers(), clock, keep_s=0)
+        self._composers = scans.Workers()
+        self.contexts: scans.Scans[sections.StartupContext] = scans.Scans("context", self._composers, clock, keep_s=0)
+
+    def prepare(self) -> None:
+        """Have threads for the contexts: later, while others are looking, it would take longer to start them."""
+        self._composers.submit(lambda: None)
 
 
 def project_tree(folder: str, stop: scans.Stop) -> sections.Tree:
