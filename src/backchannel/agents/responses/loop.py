@@ -26,6 +26,8 @@ one on the way.
 Events of a request that is not the running one are of an aborted one, and ignored; so are outputs that nobody waits
 for.
 
+The file is long because that each call has exactly one output can only be judged with every row of the table in view.
+
 Source: app-server.md 5.2, realtime.md 5.1.
 """
 
