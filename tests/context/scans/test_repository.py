@@ -279,6 +279,15 @@ def test_git_finds_no_keys_in_its_environment(tmp_path: Path) -> None:
     assert "XDG_CONFIG_HOME=/x" in found
 
 
+def test_git_leaves_a_core_to_the_conversation(tmp_path: Path) -> None:
+    top = repository(tmp_path / "app")
+    told = tmp_path / "told"
+    state_of(top, _fake_git(tmp_path / "bin", f'echo "$@" >> {told}'))
+    commands = told.read_text().splitlines()
+    assert commands
+    assert all("-c core.preloadIndex=false" in command for command in commands)
+
+
 @pytest.mark.parametrize("is_relative", [True, False])
 def test_worktrees_point_at_each_other_in_either_way(tmp_path: Path, *, is_relative: bool) -> None:
     top = repository(tmp_path / "app")

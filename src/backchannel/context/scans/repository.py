@@ -46,7 +46,8 @@ _SCOPES_OF_THE_REPOSITORY: Final = (b"local", b"worktree", b"submodule")
 _MAX_FILES: Final = 1000
 """Those that are told, and a good deal more."""
 _AHEAD_BEHIND: Final = re.compile(r"\+([0-9]{1,9}) -([0-9]{1,9})")
-# With its threads, one for each core, git would leave none to who talks.
+# The one would run a program that the repository names. The other would look at the files of a large index in up to 20
+# threads, which leave no core to the conversation.
 _SETTINGS: Final = ("-c", "core.fsmonitor=false", "-c", "core.preloadIndex=false")
 _GIT: Final = ("git", "--no-pager", "--no-optional-locks", *_SETTINGS)
 _RESTRAINED: Final = {
