@@ -353,8 +353,9 @@ class Conversation:
     # Events in, effects out
 
     def _now(self) -> float:
-        # Rounded as it is recorded, so that a replay reads the very same time.
-        return round(self._clock.now() - self._began_at, 6)
+        # In whole microseconds, as it is recorded, so that a replay reads the very same time. `round` takes twice
+        # as long, which is felt with many conversations.
+        return int((self._clock.now() - self._began_at) * 1e6) / 1e6
 
     def _feed(self, event: happened.Event) -> None:
         now = self._now()

@@ -243,9 +243,11 @@ class App:
     # The voice
 
     async def room_for_audio(self, peer: Peer) -> None:
-        """Wait until no conversation has much audio to be sent that this client sends it: some do in bulk."""
-        for voice in [self.voices[thread_id] for thread_id in peer.speaks_in & self.voices.keys()]:
-            await voice.room_for_audio()
+        """Wait until no conversation has much audio to be sent that this client has just sent it: some do in bulk."""
+        spoken_in, peer.speaks_in = peer.speaks_in, set()
+        for thread_id in spoken_in:
+            if (voice := self.voices.get(thread_id)) is not None:
+                await voice.room_for_audio()
 
     def prompt(self) -> str:
         """Our own instructions of the voice."""

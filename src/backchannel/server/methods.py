@@ -77,8 +77,8 @@ def find_live(app: App, thread_id: str) -> LiveThread:
     Raises:
         Refused: There is none with this id.
     """
-    check_thread_id(thread_id)
     live = app.threads.get(thread_id)
     if live is None:
+        check_thread_id(thread_id)
         raise Refused(f"thread not found: {thread_id}")
     return live

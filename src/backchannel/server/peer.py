@@ -38,7 +38,7 @@ class Peer:
         self.threads: set[str] = set()
         """Those of which it is told."""
         self.speaks_in: set[str] = set()
-        """Those into whose conversation it has sent sound."""
+        """Those into whose conversation it has sent sound since it last waited for room there."""
         self._give_up = give_up
         self._now_ms = now_ms
         self._info: appserver.ClientInfo | None = None
