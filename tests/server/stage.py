@@ -98,8 +98,15 @@ class Client:
 
     def answer(self, method: str, result: object, *, number: int = 0) -> None:
         """Answer a request of the server."""
+        self._answer(method, {"result": result}, number)
+
+    def cannot_answer(self, method: str, *, number: int = 0) -> None:
+        """Answer a request of the server as a client does that does not know it."""
+        self._answer(method, {"error": {"code": -32601, "message": "Method not found"}}, number)
+
+    def _answer(self, method: str, answer: Message, number: int) -> None:
         asked = [message for message in self.told if message["method"] == method][number]
-        self.dialogue.receive(json.dumps({"id": asked["id"], "result": result}))
+        self.dialogue.receive(json.dumps({"id": asked["id"], **answer}))
 
     async def introduce(self, **capabilities: object) -> Any:  # Any: JSON
         return await self.ask(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,31 @@ async def talking(folder: Path, script: list[Any]) -> AsyncIterator[tuple[House,
         client = await staged.client()
         thread_id = await started(client)
         yield staged, client, thread_id, await scripted.wait_for_connection()
+
+
+async def test_a_conversation_of_which_nobody_is_told_ends_when_nothing_is_said_any_more(tmp_path: Path) -> None:
+    after_s = 0.2
+    words = {"type": "response.output_audio_transcript.done", "transcript": "hi"}
+    async with (
+        ScriptedServer(CONFIGURED) as scripted,
+        house(tmp_path, url=scripted.url, unload_after_s=after_s) as staged,
+    ):
+        client, other = await staged.client(), await staged.client()
+        thread_id = await started(client)
+        connection = await scripted.wait_for_connection()
+        voice = staged.app.voices[thread_id]
+        await client.ask("thread/unsubscribe", {"threadId": thread_id})
+        now = asyncio.get_running_loop().time
+        began = now()
+        while now() - began < 3 * after_s and voice.is_live:
+            before = voice.last_said_at
+            await connection.send(words)
+            await until(lambda: voice.last_said_at > before, "the words")  # noqa: B023 - waited for here
+            await asyncio.sleep(0.02)
+        assert await other.sees("thread/closed") == {"threadId": thread_id}
+        assert now() - voice.last_said_at >= after_s
+        assert not voice.is_live
+        assert staged.app.voices == {}
 
 
 async def test_a_conversation_is_told_from_its_beginning_to_its_end(tmp_path: Path) -> None:

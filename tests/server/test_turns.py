@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from backchannel import core
+from backchannel.errors import LocalProtocolError
 from tests.runtime.stage import ended, message, until
 from tests.server.stage import Client, House, house
 
@@ -96,6 +98,41 @@ async def test_what_is_asked_while_a_turn_runs_changes_it(tmp_path: Path) -> Non
     assert client.methods.count("turn/started") == 1
 
 
+async def test_what_comes_too_late_for_a_turn_is_the_next_one(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id, turn_id = await begun(staged, client)
+        agent = staged.agent(thread_id)
+        agent.accepts_steer = asyncio.Event()
+        await client.ask("turn/start", {"threadId": thread_id, "input": [{"type": "text", "text": "and that"}]})
+        agent.desk.put_nowait(ended("t"))
+        await client.sees("turn/completed")
+        agent.refuses_with = LocalProtocolError("no turn is running")
+        agent.accepts_steer.set()
+        assert (await client.sees("turn/started", times=2))["turn"]["id"] != turn_id
+        assert [request.text for request in agent.requests] == ["fix it", "and that"]
+        agent.desk.put_nowait(ended("t"))
+        await client.sees("turn/completed", times=2)
+        assert client.all("error") == []
+
+
+async def test_what_is_asked_while_a_turn_is_being_stopped_is_the_next_one(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client, other = await staged.client(), await staged.client()
+        thread_id, turn_id = await begun(staged, client)
+        agent = staged.agent(thread_id)
+        client.send("turn/interrupt", {"threadId": thread_id, "turnId": turn_id})
+        await until(lambda: agent.interrupts == 1, "the interruption")
+        await other.ask("turn/start", {"threadId": thread_id, "input": [{"type": "text", "text": "and that"}]})
+        assert agent.steered == []
+        agent.desk.put_nowait(ended("t", core.Outcome.INTERRUPTED))
+        await client.sees("turn/started", times=2)
+        assert [request.text for request in agent.requests] == ["fix it", "and that"]
+        agent.desk.put_nowait(ended("t"))
+        await client.sees("turn/completed", times=2)
+        assert agent.steered == []
+
+
 async def interrupted(staged: House, client: Client, thread_id: str, turn_id: str) -> Any:
     id_ = client.send("turn/interrupt", {"threadId": thread_id, "turnId": turn_id})
     agent = staged.agent(thread_id)
@@ -140,8 +177,9 @@ def _request(approval_id: str = "a") -> core.AgentApprovalRequested:
 
 
 async def asked(staged: House, client: Client, thread_id: str) -> Any:
+    n_before = len(client.all("item/commandExecution/requestApproval"))
     staged.agent(thread_id).desk.put_nowait(_request())
-    return await client.sees("item/commandExecution/requestApproval")
+    return await client.sees("item/commandExecution/requestApproval", times=n_before + 1)
 
 
 async def test_permission_is_asked_of_the_client(tmp_path: Path) -> None:
@@ -149,7 +187,6 @@ async def test_permission_is_asked_of_the_client(tmp_path: Path) -> None:
         ("accept", True),
         ("acceptForSession", True),
         ("decline", False),
-        ("cancel", False),
         ({"odd": {}}, False),
     ):
         async with house(tmp_path) as staged:
@@ -165,6 +202,73 @@ async def test_permission_is_asked_of_the_client(tmp_path: Path) -> None:
             assert client.all("thread/status/changed")[-1]["status"]["activeFlags"] == []
             staged.agent(thread_id).desk.put_nowait(ended("t"))
             await client.sees("turn/completed")
+
+
+MAY_RUN = "item/commandExecution/requestApproval"
+
+
+async def test_a_client_may_refuse_and_stop_the_turn_at_once(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id, _ = await begun(staged, client)
+        await asked(staged, client, thread_id)
+        client.answer(MAY_RUN, {"decision": "cancel"})
+        agent = staged.agent(thread_id)
+        await until(lambda: agent.interrupts == 1, "the interruption")
+        assert agent.answers == [("a", False)]
+        agent.desk.put_nowait(ended("t", core.Outcome.INTERRUPTED))
+        assert (await client.sees("turn/completed"))["turn"]["status"] == "interrupted"
+        assert client.all("item/completed")[-1]["item"]["status"] == "declined"
+
+
+async def test_a_question_that_no_client_can_answer_is_declined(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        first, second = await staged.client(), await staged.client()
+        thread_id, _ = await begun(staged, first)
+        agent = staged.agent(thread_id)
+        await asked(staged, first, thread_id)
+        # As long as another may answer, it waits for that one.
+        await second.ask("thread/resume", {"threadId": thread_id})
+        await second.sees(MAY_RUN)
+        first.cannot_answer(MAY_RUN)
+        await first.ask("thread/loaded/list", {})
+        assert agent.answers == []
+        second.cannot_answer(MAY_RUN)
+        await until(lambda: agent.answers == [("a", False)], "the answer")
+        for client in (first, second):
+            await client.sees("serverRequest/resolved")
+        # Who leaves may come back: nobody being there is no answer.
+        await asked(staged, first, thread_id)
+        staged.app.disconnect(second.peer)
+        first.cannot_answer(MAY_RUN, number=1)
+        await until(lambda: agent.answers == [("a", False)] * 2, "the answer")
+        await asked(staged, first, thread_id)
+        staged.app.disconnect(first.peer)
+        third = await staged.client()
+        await third.ask("thread/resume", {"threadId": thread_id})
+        await third.sees(MAY_RUN)
+        third.answer(MAY_RUN, {"decision": "accept"})
+        await until(lambda: agent.answers[2:] == [("a", True)], "the answer")
+        agent.desk.put_nowait(ended("t"))
+        await third.sees("turn/completed")
+
+
+async def test_who_is_not_told_of_a_thread_any_more_answers_nothing_there(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        first, second = await staged.client(), await staged.client()
+        thread_id, _ = await begun(staged, first)
+        await second.ask("thread/resume", {"threadId": thread_id})
+        await asked(staged, first, thread_id)
+        await second.sees(MAY_RUN)
+        await second.ask("thread/unsubscribe", {"threadId": thread_id})
+        assert (await second.sees("serverRequest/resolved"))["threadId"] == thread_id
+        second.answer(MAY_RUN, {"decision": "accept"})
+        await second.ask("thread/loaded/list", {})
+        assert staged.agent(thread_id).answers == []
+        first.answer(MAY_RUN, {"decision": "decline"})
+        await until(lambda: staged.agent(thread_id).answers == [("a", False)], "the answer")
+        staged.agent(thread_id).desk.put_nowait(ended("t"))
+        await first.sees("turn/completed")
 
 
 CHANGES = (

@@ -3,7 +3,7 @@
 | resource | acquired by | released by |
 |---|---|---|
 | loaded thread, its agent | `thread/start`, `thread/resume`, `thread/fork` | half an hour without clients, `close` |
-| conversation of a thread | `thread/realtime/start` | its end, `thread/realtime/stop`, `close` |
+| conversation of a thread | `thread/realtime/start` | its end, `thread/realtime/stop`, its thread's release |
 | store, writer, engine | `open`, the first conversation with the local engine | `close` |
 """
 
@@ -70,7 +70,7 @@ class AppOptions:
     models: Callable[[], tuple[str, ...]] = tuple
     """Those that an agent can be told to work with, the first being the one that is taken."""
     unload_after_s: float = 1800.0
-    """How long a thread stays loaded that no client is told of and in which nothing happens."""
+    """How long a thread stays loaded, with its conversation, that no client is told of and in which nothing happens."""
 
 
 class App:
@@ -167,8 +167,17 @@ class App:
 
     def ask_what_waits(self, peer: Peer, thread_id: str) -> None:
         """A client is told of a thread from now on: whatever still waits for an answer there may be its to answer."""
+        if thread_id not in peer.threads:
+            # It has left meanwhile.
+            return
         for question in self._questions.get(thread_id, ()):
             question.put_to(peer)
+
+    def leave(self, peer: Peer, thread_id: str) -> None:
+        """A client is not told of a thread any more, and has nothing to answer there."""
+        peer.threads.discard(thread_id)
+        for question in self._questions.get(thread_id, ()):
+            question.take_from(peer)
 
     # The store
 
@@ -221,24 +230,32 @@ class App:
                 if self._is_unused(live)
             }
             for thread_id, since in unused_since.items():
-                if now - since >= after_s:
+                voice = self.voices.get(thread_id)
+                # A call can go on without the client that began it.
+                last_use = since if voice is None else max(since, voice.last_said_at)
+                if now - last_use >= after_s:
                     self.start("unload", self._unload(thread_id))
 
     def _is_unused(self, live: LiveThread) -> bool:
-        is_subscribed = any(live.thread_id in peer.threads for peer in self.peers)
-        return live.turn is None and live.thread_id not in self.voices and not is_subscribed
+        return live.turn is None and not any(live.thread_id in peer.threads for peer in self.peers)
 
     async def _unload(self, thread_id: str) -> None:
         live = self.threads.get(thread_id)
         if live is None or not self._is_unused(live):
             return
-        # Who resumes it meanwhile gets it loaded anew.
+        if (voice := self.voices.get(thread_id)) is not None:
+            await voice.stop()
+            if not self._is_unused(live) or self.threads.get(thread_id) is not live:
+                # Somebody has come meanwhile.
+                return
+        # Who resumes it from here on gets it loaded anew.
         del self.threads[thread_id]
         self._ephemeral.discard(thread_id)
+        self._kept.discard(thread_id)
         self.voice_locks.pop(thread_id, None)
         self._questions.pop(thread_id, None)
-        await live.close()
         self.tell_all("thread/closed", appserver.ThreadClosedNotification(thread_id=thread_id))
+        await live.close()
 
     # The voice
 

@@ -63,6 +63,8 @@ class LiveThread:
         self._agent = agent
         self._services = services
         self._work: asyncio.Task[None] | None = None
+        self._is_stopping = False
+        self._is_closed = False
         self._has_failed = False
         self._tokens = core.TokensUsed()
 
@@ -79,7 +81,13 @@ class LiveThread:
         return appserver.SystemErrorStatus() if self._has_failed else appserver.IdleStatus()
 
     def submit(self, ask: Ask, *, listener: Callable[[AgentReport], None] | None = None) -> RunningTurn:
-        """Ask the agent for something: a new turn, or a change to the one that runs, which is given back."""
+        """Ask the agent for something: a new turn, or a change to the one that runs, which is given back.
+
+        What is asked while a turn is being stopped is the next turn.
+        """
+        if self.turn is not None and self._is_stopping:
+            self._services.start("next turn", self._after(self.turn, ask, listener))
+            return self.turn
         if self.turn is not None:
             if listener is not None:
                 self.turn.listeners.append(listener)
@@ -108,6 +116,7 @@ class LiveThread:
         work = self._work
         if self.turn is None or work is None:
             return
+        self._is_stopping = True
         self.turn.take_back_questions()
         with contextlib.suppress(LocalProtocolError):
             await self._agent.interrupt()
@@ -115,13 +124,18 @@ class LiveThread:
         if late:
             work.cancel()
 
-    async def decide(self, approval_id: str, *, approved: bool) -> None:
-        """A request for permission is answered; by whom does not matter, the first answer counts."""
+    async def decide(self, approval_id: str, *, approved: bool) -> bool:
+        """A request for permission is answered; by whom does not matter, the first answer counts.
+
+        Returns:
+            Whether this was the first.
+        """
         if self.turn is None or not self.turn.answered(approval_id, approved=approved):
-            return
+            return False
         with contextlib.suppress(LocalProtocolError):
             # It is over, or does not wait any more.
             await self._agent.answer_approval(approval_id, approved=approved)
+        return True
 
     def failed(self, message: str) -> None:
         """Something that was asked of the thread could not be done."""
@@ -135,6 +149,7 @@ class LiveThread:
 
     async def close(self) -> None:
         """End its turn and its agent. Idempotent."""
+        self._is_closed = True
         await self.interrupt()
         if self._work is not None:
             await asyncio.wait([self._work])
@@ -177,6 +192,7 @@ class LiveThread:
             error = f"the agent {self._agent.name} stopped without saying how it ended"
             end = core.AgentTurnEnded(turn_id=turn.turn_id, outcome=core.Outcome.FAILED, error=error)
         self.turn = None
+        self._is_stopping = False
         if not isinstance(end.tokens, msgspec.UnsetType):
             self._tokens += end.tokens
         turn.end(end, tokens=self._tokens)
@@ -191,18 +207,35 @@ class LiveThread:
         except SteerRefused as exc:
             self.failed(f"failed to submit turn input: {exc}")
         except LocalProtocolError:
-            # It ended while the change was on its way: then it is a turn of its own.
-            if self.turn is None or self.turn is turn:
-                self.failed("failed to submit turn input: the turn has just ended")
-            else:
-                self._services.start("steer", self._steer(self.turn, ask))
+            # It ended while the change was on its way.
+            await self._after(turn, ask)
         else:
             turn.metadata = metadata
             turn.changed(ask)
             self._pass_on_ask(ask)
 
-    def _answered(self, approval_id: str, decision: Decision) -> None:
-        self._services.start("approval", self.decide(approval_id, approved=decision == "approved"))
+    async def _after(
+        self, turn: RunningTurn, ask: Ask, listener: Callable[[AgentReport], None] | None = None
+    ) -> None:
+        """Ask when a turn is over that cannot take it any more, so that it is not lost."""
+        if self.turn is turn and self._work is not None:
+            await asyncio.wait([self._work])
+        if not self._is_closed:
+            self.submit(ask, listener=listener)
+
+    def _answered(self, turn: RunningTurn, approval_id: str, decision: Decision) -> None:
+        if decision == "unanswered" and self.on_report is not None:
+            # The voice asks too.
+            return
+        self._services.start("approval", self._do_as_decided(turn, approval_id, decision))
+
+    async def _do_as_decided(self, turn: RunningTurn, approval_id: str, decision: Decision) -> None:
+        if self.turn is not turn:
+            # The next turn may have a request of the same id.
+            return
+        is_first = await self.decide(approval_id, approved=decision == "approved")
+        if is_first and decision == "cancelled" and self.turn is turn:
+            await self.interrupt()
 
     # Who hears of it
 

@@ -15,13 +15,17 @@ if TYPE_CHECKING:
 
     from backchannel.server.outbox import Outbox
 
-__all__ = ["ClientGone", "Peer"]
+__all__ = ["CannotAnswer", "ClientGone", "Peer"]
 
 _log = logging.getLogger(__name__)
 
 
 class ClientGone(Exception):
-    """The client left, or does not answer this."""
+    """The client left before it answered."""
+
+
+class CannotAnswer(Exception):
+    """The client answered with an error, as one does that does not know the question."""
 
 
 class Peer:
@@ -91,7 +95,7 @@ class Peer:
             self._give_up()
 
     def ask(self, method: str, params: msgspec.Struct) -> tuple[jsonrpc.RequestId, asyncio.Future[msgspec.Raw]]:
-        """Ask it something; the future fails with `ClientGone` when no answer will come."""
+        """Ask it something; the future fails with `ClientGone` or `CannotAnswer` when no answer will come."""
         self._n_asked += 1
         id_ = self._n_asked - 1
         future: asyncio.Future[msgspec.Raw] = asyncio.get_running_loop().create_future()
@@ -109,7 +113,7 @@ class Peer:
         if isinstance(message, jsonrpc.Response):
             future.set_result(message.result)
         else:
-            future.set_exception(ClientGone(message.error.message))
+            future.set_exception(CannotAnswer(message.error.message))
 
     def withdraw(self, id_: jsonrpc.RequestId) -> None:
         """An answer is not wanted any more."""

@@ -1,11 +1,16 @@
-"""What clients are asked: the first answer of any of them counts."""
+"""What clients are asked: the first answer of any of them counts.
+
+Who leaves may come back and is asked again, so a question that nobody is there to answer waits. One that all who are
+there answer with an error would wait for good, so it is given up.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
-from backchannel.server.peer import ClientGone
+from backchannel.server.peer import CannotAnswer, ClientGone
 from backchannel.wire import appserver
 
 if TYPE_CHECKING:
@@ -18,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Question"]
 
+_log = logging.getLogger(__name__)
+
 
 class Question:
     """A request of the server that waits for an answer.
@@ -26,7 +33,7 @@ class Question:
         thread_id: What it is about.
         method: Of the request.
         params: Of the request.
-        answered: Is told the answer.
+        answered: Is told the answer; None when all who were asked cannot give one.
         start: Runs something that belongs to the server.
     """
 
@@ -45,24 +52,50 @@ class Question:
         self._answered = answered
         self._start = start
         self._asked: dict[Peer, tuple[jsonrpc.RequestId, asyncio.Future[msgspec.Raw]]] = {}
+        self._cannot: set[Peer] = set()
+        """Of those, who answered with an error."""
 
     def put_to(self, peer: Peer) -> None:
         """Ask a client, unless it has been."""
         if peer not in self._asked:
             self._asked[peer] = asked = peer.ask(self._method, self._params)
-            self._start("question", self._wait(asked[1]))
+            self._start("question", self._wait(peer, asked[1]))
+
+    def take_from(self, peer: Peer) -> None:
+        """It is not this client's to answer any more."""
+        asked = self._asked.pop(peer, None)
+        if asked is not None:
+            self._cannot.discard(peer)
+            self._forget(peer, *asked)
+            self._give_up_if_nobody_can()
 
     def withdraw(self) -> None:
         """No answer is wanted any more."""
-        for peer, (request_id, future) in self._asked.items():
-            peer.withdraw(request_id)
-            future.cancel()
-            told = appserver.ServerRequestResolvedNotification(thread_id=self._thread_id, request_id=request_id)
-            peer.tell("serverRequest/resolved", told)
+        for peer, asked in self._asked.items():
+            self._forget(peer, *asked)
 
-    async def _wait(self, future: asyncio.Future[msgspec.Raw]) -> None:
+    def _forget(self, peer: Peer, request_id: jsonrpc.RequestId, future: asyncio.Future[msgspec.Raw]) -> None:
+        peer.withdraw(request_id)
+        future.cancel()
+        told = appserver.ServerRequestResolvedNotification(thread_id=self._thread_id, request_id=request_id)
+        peer.tell("serverRequest/resolved", told)
+
+    async def _wait(self, peer: Peer, future: asyncio.Future[msgspec.Raw]) -> None:
         try:
-            self._answered(await future)
-        except (ClientGone, asyncio.CancelledError):
-            # Another client may answer, or the voice.
+            answer = await future
+        except CannotAnswer as exc:
+            _log.warning("! a client cannot answer %s: %s", self._method, exc)
+            self._cannot.add(peer)
+        except ClientGone:
+            self._asked.pop(peer, None)
+            self._cannot.discard(peer)
+        except asyncio.CancelledError:
             return
+        else:
+            self._answered(answer)
+            return
+        self._give_up_if_nobody_can()
+
+    def _give_up_if_nobody_can(self) -> None:
+        if self._asked and len(self._cannot) == len(self._asked):
+            self._answered(None)

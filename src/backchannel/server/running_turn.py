@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Decision", "RunningTurn"]
 
-Decision: TypeAlias = Literal["approved", "declined"]
+Decision: TypeAlias = Literal["approved", "declined", "cancelled", "unanswered"]
+"""Of a client: to go on, to go on without it, to stop the turn, or that nobody there knows such questions."""
 _Command: TypeAlias = appserver.CommandExecutionItem | appserver.FileChangeItem
 
 _MAY_RUN: Final = "item/commandExecution/requestApproval"
@@ -77,7 +78,7 @@ class RunningTurn:
         metadata: Mapping[str, str],
         services: Services,
         on_status: Callable[[], None],
-        on_answer: Callable[[str, Decision], None],
+        on_answer: Callable[[RunningTurn, str, Decision], None],
     ) -> None:
         self.turn_id = services.new_id()
         self.metadata = metadata
@@ -322,8 +323,7 @@ class RunningTurn:
             )
 
         def answered(answer: msgspec.Raw | None) -> None:
-            if answer is not None:
-                self._on_answer(approval_id, "approved" if _is_yes(method, answer) else "declined")
+            self._on_answer(self, approval_id, "unanswered" if answer is None else _decision(method, answer))
 
         self._keep(
             ApprovalAsked(
@@ -385,13 +385,15 @@ class RunningTurn:
         self._services.keep(self._thread, lambda store: store.put_turn(thread_id, turn))
 
 
-def _is_yes(method: str, answer: msgspec.Raw) -> bool:
+def _decision(method: str, answer: msgspec.Raw) -> Decision:
     """Whatever is no plain yes declines."""
     match appserver.decode_answer(method, answer):
         case (
             appserver.CommandExecutionRequestApprovalResponse(decision=decision)
             | appserver.FileChangeRequestApprovalResponse(decision=decision)
         ):
-            return decision in _YES
+            if decision in _YES:
+                return "approved"
+            return "cancelled" if decision == "cancel" else "declined"
         case _:
-            return False
+            return "declined"

@@ -24,7 +24,7 @@ class Services(Protocol):
     def ask(
         self, thread_id: str, method: str, params: msgspec.Struct, answered: Callable[[msgspec.Raw | None], None]
     ) -> Callable[[], None]:
-        """Ask the clients that are subscribed; the first answer counts, None when none will come.
+        """Ask the clients that are subscribed; the first answer counts, None when none of them can give one.
 
         Returns:
             Takes the question back.

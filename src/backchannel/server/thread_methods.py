@@ -169,7 +169,7 @@ class _Threads:
             status = "notLoaded"
         elif params.thread_id not in peer.threads:
             status = "notSubscribed"
-        peer.threads.discard(params.thread_id)
+        self._app.leave(peer, params.thread_id)
         return appserver.ThreadUnsubscribeResponse(status=status)
 
     async def set_name(self, _: Peer, params: appserver.ThreadSetNameParams) -> appserver.Empty:

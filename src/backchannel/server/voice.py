@@ -62,6 +62,8 @@ class Voice:
         self._live = live
         self._services = services
         self._on_over = on_over
+        self.last_said_at = asyncio.get_running_loop().time()
+        """When the server last said something of it, in the loop's time."""
         self._conversation: Conversation | None = None
         self._is_live = False
         self._settings: Settings | None = None
@@ -173,6 +175,7 @@ class Voice:
 
     def said(self, event: server.ServerEvent, before: tuple[core.Utterance, ...]) -> None:
         """Tell the clients what the server said."""
+        self.last_said_at = asyncio.get_running_loop().time()
         match event:
             case server.InputTranscriptDelta(delta=delta):
                 self._said_more("user", delta)
