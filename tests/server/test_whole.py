@@ -185,6 +185,27 @@ async def test_metadata_of_a_client_goes_with_the_request(tmp_path: Path) -> Non
             assert (metadata["turn_id"], metadata["session_id"]) == (turn_id, thread_id)
 
 
+async def test_the_last_message_of_one_turn_can_be_made_to_follow_a_schema(tmp_path: Path) -> None:
+    schema = {"type": "object", "properties": {"files": {"type": "integer"}}, "additionalProperties": False}
+    async with (
+        ScriptedResponses(says('{"files": 3}'), says("Three.")) as models,
+        house(tmp_path, models_url=models.url) as staged,
+    ):
+        client = await staged.client()
+        thread_id = (await client.ask("thread/start", {}))["thread"]["id"]
+        start = {"threadId": thread_id, "input": TEXT}
+        for wrong in ([], "object", 1):
+            said = await client.refused("turn/start", {**start, "outputSchema": wrong})
+            assert said.startswith("expected a JSON schema, an object, as outputSchema: ")
+        await client.ask("turn/start", {**start, "outputSchema": schema})
+        await client.sees("turn/completed")
+        await client.ask("turn/start", {**start, "outputSchema": None})
+        await client.sees("turn/completed", times=2)
+        first, second = models.requests
+        assert first.body["text"]["format"] == {**first.body["text"]["format"], "type": "json_schema", "schema": schema}
+        assert "text" not in second.body
+
+
 async def test_a_change_brings_metadata_of_its_own(tmp_path: Path) -> None:
     first_answer: ResponseScript = [created(), text_delta("One"), Gate()]
     async with (

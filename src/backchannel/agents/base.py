@@ -40,6 +40,8 @@ class TurnRequest:
     """What the client wants to be passed on with what is sent for this turn."""
     settings: Model | None = None
     """How to work from this turn on, for agents with a language model; None: as before."""
+    output_schema: bytes | None = None
+    """The JSON schema that the final message has to follow, for agents with a language model; None: it is free."""
 
 
 class Agent(abc.ABC):

@@ -25,6 +25,8 @@ class Ask:
     """What the client wants to travel with the requests for a model; None leaves it as it was."""
     metadata_patch: Mapping[str, str] | None = None
     """What it wants to travel besides."""
+    output_schema: bytes | None = None
+    """The JSON schema of the final message, of the turn that this begins; None: it is free."""
     briefing: tuple[str, ...] = ()
     by_voice: bool = False
 

@@ -170,6 +170,7 @@ class LiveThread:
             origin={} if self.thread.forked_from is None else {"forked_from_thread_id": self.thread.forked_from},
             metadata=turn.metadata,
             settings=self.settings,
+            output_schema=ask.output_schema,
         )
         end: core.AgentTurnEnded | None = None
         try:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from backchannel.server.asks import Ask
 from backchannel.server.methods import Methods, Refused, find_live, row
@@ -38,8 +41,9 @@ class _Turns:
         _check_length(params.input)
         if params.cwd is not None and os.path.normpath(params.cwd) != os.path.normpath(live.thread.cwd):
             raise Refused(f"this thread works in {live.thread.cwd}; start another thread for another folder")
+        ask = dataclasses.replace(_ask(params), output_schema=_schema(params.output_schema))
         live.settings = changed_by_turn(live.settings, params)
-        turn = live.submit(_ask(params))
+        turn = live.submit(ask)
         shown = appserver.Turn(id=turn.turn_id, status="inProgress", items_view="notLoaded", root_turn_id=turn.turn_id)
         return appserver.TurnStartResponse(turn=shown)
 
@@ -66,6 +70,14 @@ def _check_length(given: tuple[appserver.UserInput, ...]) -> None:
     problem = appserver.input_too_large(given)
     if problem is not None:
         raise Refused.of(problem)
+
+
+def _schema(given: msgspec.Raw) -> bytes | None:
+    try:
+        schema = msgspec.json.decode(given, type=dict[str, msgspec.Raw] | None)
+    except (msgspec.MsgspecError, UnicodeError) as exc:
+        raise Refused(f"expected a JSON schema, an object, as outputSchema: {exc}") from None
+    return None if schema is None else bytes(given)
 
 
 def _ask(params: appserver.TurnStartParams | appserver.TurnSteerParams) -> Ask:

@@ -33,6 +33,8 @@ class ModelRequest:
     tools: bytes
     """JSON."""
     effort: str | None
+    output_schema: bytes | None = None
+    """JSON; None: the model writes as it likes."""
     thread_id: str
     metadata: str = dataclasses.field(repr=False)
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
@@ -40,13 +42,11 @@ class ModelRequest:
 
     def stays_the_same_as(self, other: ModelRequest) -> bool:
         """Whether nothing but the items, and what is said about the turn, differs."""
-        return (self.model, self.instructions, self.tools, self.effort, self.thread_id) == (
-            other.model,
-            other.instructions,
-            other.tools,
-            other.effort,
-            other.thread_id,
-        )
+        return self._setting == other._setting
+
+    @property
+    def _setting(self) -> tuple[object, ...]:
+        return (self.model, self.instructions, self.tools, self.effort, self.output_schema, self.thread_id)
 
 
 def encode_request(
@@ -83,6 +83,9 @@ def encode_request(
         body["include"] = ["reasoning.encrypted_content"]
         if request.effort is not None:
             body["reasoning"] = {"effort": request.effort}
+    if request.output_schema is not None:
+        schema = {"type": "json_schema", "name": "output", "strict": True, "schema": msgspec.Raw(request.output_schema)}
+        body["text"] = {"format": schema}
     if previous_response_id is not None:
         body["previous_response_id"] = previous_response_id
     if not generate:
