@@ -194,9 +194,8 @@ async def test_the_last_message_of_one_turn_can_be_made_to_follow_a_schema(tmp_p
         client = await staged.client()
         thread_id = (await client.ask("thread/start", {}))["thread"]["id"]
         start = {"threadId": thread_id, "input": TEXT}
-        for wrong in ([], "object", 1):
-            said = await client.refused("turn/start", {**start, "outputSchema": wrong})
-            assert said.startswith("expected a JSON schema, an object, as outputSchema: ")
+        said = await client.refused("turn/start", {**start, "outputSchema": ["object"]})
+        assert said.startswith("expected a JSON schema, an object, as outputSchema: ")
         await client.ask("turn/start", {**start, "outputSchema": schema})
         await client.sees("turn/completed")
         await client.ask("turn/start", {**start, "outputSchema": None})

@@ -124,6 +124,26 @@ async def test_what_a_store_would_not_take_until_the_end_is_counted(path: Path) 
     await asyncio.to_thread(store.close)
 
 
+async def test_what_a_store_would_not_take_in_time_is_counted(store: ThreadStore) -> None:
+    holding, held = threading.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def hold(_: ThreadStore) -> None:
+        loop.call_soon_threadsafe(held.set)
+        holding.wait()
+
+    async with ThreadWriter(store, on_failure=lambda _: None) as writer:
+        writer.write(made)
+        await writer.flush()
+        writer.write(hold)
+        await held.wait()
+        writer.append("a", asked(1))
+        assert await writer.close(within_s=0.01) == 2
+        holding.set()
+        assert await writer.close() == 0
+    assert await entries(store) == (asked(1),)
+
+
 async def test_more_than_may_wait_is_lost_and_that_is_told(store: ThreadStore) -> None:
     failures: list[BackchannelError] = []
     holding, held = threading.Event(), asyncio.Event()

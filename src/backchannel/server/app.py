@@ -47,7 +47,11 @@ __all__ = ["App", "AppOptions"]
 
 _log = logging.getLogger(__name__)
 
-_CLOSING_S: Final = 4.0
+# Together with what a client may take to go, less than the 5 s that ending the server may take.
+_CLOSING_S: Final = 2.7
+_CLEARING_UP_S: Final = 2.5
+_LAST_WRITES_S: Final = 0.5
+"""How long the store has at least."""
 _LOOKS_EVERY_S: Final = 60.0
 _NEEDED_SOON: Final = ("aiohttp", "backchannel.agents.workspace", "backchannel.agents.responses")
 
@@ -98,9 +102,7 @@ class App:
 
     async def __aenter__(self) -> Self:
         """Get ready."""
-        self._writer = await self._stack.enter_async_context(
-            ThreadWriter(self.options.store, on_failure=self._not_kept)
-        )
+        self._writer = await ThreadWriter(self.options.store, on_failure=self._not_kept).__aenter__()
         self._first_name = await asyncio.to_thread(user_first_name)
         self.start("unloading", self._unload_unused())
         return self
@@ -109,15 +111,23 @@ class App:
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """End conversations and turns, and keep what is not kept yet; what takes too long is cut off."""
+        now = asyncio.get_running_loop().time
+        began_at = now()
         for peer in list(self.peers):
             self.disconnect(peer)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSING_S):
+            async with asyncio.timeout(_CLEARING_UP_S):
+                stops = [
+                    *(voice.stop() for voice in self.voices.values()),
+                    *(live.close() for live in self.threads.values()),
+                ]
                 # Whatever goes wrong in one, the others end.
-                await asyncio.gather(*(voice.stop() for voice in list(self.voices.values())), return_exceptions=True)
-                await asyncio.gather(*(live.close() for live in self.threads.values()), return_exceptions=True)
+                await asyncio.gather(*stops, return_exceptions=True)
         await self._tasks.cancel()
         await self._stack.aclose()
+        n_lost = await self._writer.close(within_s=max(began_at + _CLOSING_S - now(), _LAST_WRITES_S))
+        if n_lost:
+            _log.warning("! %d changes of threads are lost: the store has not taken them in time", n_lost)
 
     # Clients
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["serve_client"]
 
 _LAST_ANSWERS_S: Final = 1.0
-_LAST_WORDS_S: Final = 2.0
+_LAST_WORDS_S: Final = 1.0
 
 
 async def serve_client(

@@ -36,7 +36,7 @@ __all__ = ["listening"]
 _log = logging.getLogger(__name__)
 
 _HEARTBEAT_S: Final = 30.0
-_LAST_WORDS_S: Final = 2.0
+_LAST_WORDS_S: Final = 0.5
 
 
 @contextlib.asynccontextmanager

@@ -215,9 +215,7 @@ class LiveThread:
             turn.changed(ask)
             self._pass_on_ask(ask)
 
-    async def _after(
-        self, turn: RunningTurn, ask: Ask, listener: Callable[[AgentReport], None] | None = None
-    ) -> None:
+    async def _after(self, turn: RunningTurn, ask: Ask, listener: Callable[[AgentReport], None] | None = None) -> None:
         """Ask when a turn is over that cannot take it any more, so that it is not lost."""
         if self.turn is turn and self._work is not None:
             await asyncio.wait([self._work])

@@ -6,14 +6,15 @@ import asyncio
 import dataclasses
 import logging
 import signal
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from backchannel.agents import choose_agent, make_agent
 from backchannel.config import OPENAI
-from backchannel.errors import UsageError
+from backchannel.errors import StoreError, UsageError
 from backchannel.server.account import Credentials
 from backchannel.server.addresses import Address
 from backchannel.server.app import App, AppOptions
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["ServeOptions", "serve"]
 
 _log = logging.getLogger(__name__)
+
+_LETTING_GO_S: Final = 0.3
 
 
 def _silent(_: str) -> None:
@@ -99,8 +102,23 @@ async def serve(options: ServeOptions) -> int:
                 ):
                     await stop.wait()
     finally:
-        await asyncio.to_thread(store.close)
+        _let_go(store)
     return 0
+
+
+def _let_go(store: ThreadStore) -> None:
+    """Close the store, unless it is stuck in a write: ending the process does it no harm."""
+
+    def close() -> None:
+        try:
+            store.close()
+        except StoreError as exc:
+            _log.warning("! %s", exc)
+
+    # Not of the event loop, which would wait for it.
+    closing = threading.Thread(target=close, name="closing", daemon=True)
+    closing.start()
+    closing.join(_LETTING_GO_S)
 
 
 def _agents(options: ServeOptions, credentials: Credentials) -> Callable[[Assignment], Agent]:

@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 """Of one message; a longer one is passed over."""
 _CHUNK: Final = 256 * 1024
-_LAST_WORDS_S: Final = 2.0
+_LAST_WORDS_S: Final = 0.5
 
 
 async def serve_stdio(app: App, dispatcher: Dispatcher) -> None:

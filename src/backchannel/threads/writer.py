@@ -112,15 +112,23 @@ class ThreadWriter:
         self._queue.put(done)
         await done.wait()
 
-    async def close(self) -> int:
+    async def close(self, *, within_s: float | None = None) -> int:
         """Keep what was written before, with a last attempt where the store failed; how many writes are lost.
 
-        Idempotent. It takes no longer than the store may take for a write.
+        Idempotent.
+
+        Args:
+            within_s: How long it may take, if less than the store may take for a write. What the store has not taken by
+                then counts as lost, and whoever opened the store cannot wait for it to close.
         """
         if not self._is_closed:
             self._is_closed = True
             self._queue.put(None)
-        await self._ended.wait()
+        try:
+            async with asyncio.timeout(within_s):
+                await self._ended.wait()
+        except TimeoutError:
+            return self._n_accepted - self._n_done + self._n_overflown
         return self._n_lost + self._n_overflown
 
     # In the thread
