@@ -696,6 +696,7 @@ EXAMPLES: Final[tuple[tuple[float, ShownEvent], ...]] = (
     (3.2, screen.ConversationFailed(message="the server has stopped reading what it is sent")),
     (14.9, screen.ConversationClosed(reason=screen.CloseReason.REQUESTED)),
     (3.011, core.AgentMessageDelta(turn_id="turn_1", delta="Running ")),
+    (4.02, core.AgentMessageDropped(turn_id="turn_1")),
     (3.012, core.AgentMessage(turn_id="turn_1", text="Running the tests.", phase=core.Phase.COMMENTARY)),
     (2.75, core.AgentCommandStarted(turn_id="turn_1", command_id="command_1", command="python -m unittest -v")),
     (4.3, core.AgentCommandOutput(turn_id="turn_1", command_id="command_1", text="test_reads_a_field ... ok\n")),

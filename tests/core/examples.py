@@ -12,6 +12,7 @@ from backchannel.core import (
     AgentCommandStarted,
     AgentMessage,
     AgentMessageDelta,
+    AgentMessageDropped,
     AgentReport,
     AgentTurnEnded,
     Options,
@@ -28,6 +29,7 @@ from tests.wire.realtime.examples import INTENTS, SERVER_EVENTS
 
 REPORTS: Final[tuple[AgentReport, ...]] = (
     AgentMessageDelta(turn_id="turn_1", delta="3 te"),
+    AgentMessageDropped(turn_id="turn_1"),
     AgentMessage(turn_id="turn_1", text="3 tests ran.\n\nAll of them passed.", phase=Phase.FINAL),
     AgentMessage(turn_id="turn_1", text="Still running.", phase=Phase.COMMENTARY),
     AgentCommandStarted(turn_id="turn_1", command_id="c1", command="pytest -q"),

@@ -98,6 +98,53 @@ async def test_what_is_asked_while_a_turn_runs_changes_it(tmp_path: Path) -> Non
     assert client.methods.count("turn/started") == 1
 
 
+async def test_what_has_come_of_a_message_that_is_not_finished_stands(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id, _ = await begun(staged, client)
+        for report in (
+            core.AgentMessageDropped(turn_id="t"),
+            core.AgentMessageDelta(turn_id="t", delta="Look"),
+            core.AgentMessageDelta(turn_id="t", delta="ing he"),
+            core.AgentMessageDropped(turn_id="t"),
+            core.AgentMessageDelta(turn_id="t", delta="Inst"),
+            message("t", "Instead."),
+            core.AgentMessageDelta(turn_id="t", delta="Do"),
+            ended("t", core.Outcome.INTERRUPTED),
+        ):
+            staged.agent(thread_id).desk.put_nowait(report)
+        last = (await client.sees("turn/completed"))["turn"]["items"]
+        kept = await client.ask("thread/read", {"threadId": thread_id, "includeTurns": True})
+    assert [item["text"] for item in last] == ["Instead."]
+    items = [each["item"] for each in client.all("item/completed")][1:]
+    assert [(item["text"], item["phase"]) for item in items] == [
+        ("Looking he", None),
+        ("Instead.", "commentary"),
+        ("Do", None),
+    ]
+    ids = [item["id"] for item in items]
+    assert [each["item"]["id"] for each in client.all("item/started")][1:] == ids
+    deltas = [(each["itemId"], each["delta"]) for each in client.all("item/agentMessage/delta")]
+    assert deltas == [(ids[0], "Look"), (ids[0], "ing he"), (ids[1], "Inst"), (ids[2], "Do")]
+    assert [item["id"] for item in kept["thread"]["turns"][0]["items"]][1:] == ids
+
+
+async def test_a_question_that_is_put_again_is_another_one(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id, _ = await begun(staged, client)
+        for _ in range(2):
+            await asked(staged, client, thread_id)
+        assert await client.sees("serverRequest/resolved") == {"threadId": thread_id, "requestId": 0}
+        client.answer(MAY_RUN, {"decision": "accept"})
+        await client.ask("thread/loaded/list", {})
+        assert staged.agent(thread_id).answers == []
+        client.answer(MAY_RUN, {"decision": "decline"}, number=1)
+        await until(lambda: staged.agent(thread_id).answers == [("a", False)], "the answer")
+        staged.agent(thread_id).desk.put_nowait(ended("t"))
+        await client.sees("turn/completed")
+
+
 async def test_what_comes_too_late_for_a_turn_is_the_next_one(tmp_path: Path) -> None:
     async with house(tmp_path) as staged:
         client = await staged.client()

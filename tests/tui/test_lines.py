@@ -108,6 +108,7 @@ LINES: list[tuple[ShownEvent, str | None]] = [
         "end      the conversation ended because of an error",
     ),
     (core.AgentMessageDelta(turn_id="turn_1", delta="All"), None),
+    (core.AgentMessageDropped(turn_id="turn_1"), None),
     (core.AgentMessage(turn_id="turn_1", text="All pass.", phase=core.Phase.FINAL), "agent    All pass."),
     (core.AgentCommandStarted(turn_id="turn_1", command_id="1", command="git log"), "agent $  git log"),
     (core.AgentCommandOutput(turn_id="turn_1", command_id="1", text="..."), None),

@@ -873,6 +873,7 @@ _HANDLERS: Final[dict[type[msgspec.Struct], _Handler]] = dict(
         _row(server.ToolCalled, _C._tool_called),
         _row(server.ServerError, _C._server_failed),
         _row(reports.AgentMessageDelta, _C._shown),
+        _row(reports.AgentMessageDropped, _C._shown),
         _row(reports.AgentMessage, _C._agent_said),
         _row(reports.AgentCommandStarted, _C._shown),
         _row(reports.AgentCommandOutput, _C._shown),

@@ -18,6 +18,7 @@ __all__ = [
     "AgentCommandStarted",
     "AgentMessage",
     "AgentMessageDelta",
+    "AgentMessageDropped",
     "AgentReport",
     "AgentTurnEnded",
     "FileChange",
@@ -63,6 +64,15 @@ class AgentMessageDelta(msgspec.Struct, frozen=True, kw_only=True, tag="agent_me
 
     turn_id: str
     delta: str
+
+
+class AgentMessageDropped(msgspec.Struct, frozen=True, kw_only=True, tag="agent_message_dropped"):
+    """The message that was being written will not be finished, because of a change or a failure.
+
+    The next piece begins another one.
+    """
+
+    turn_id: str
 
 
 class AgentMessage(msgspec.Struct, frozen=True, kw_only=True, tag="agent_message"):
@@ -181,6 +191,7 @@ class AgentTurnEnded(msgspec.Struct, frozen=True, kw_only=True, tag="agent_turn_
 
 AgentReport: TypeAlias = (
     AgentMessageDelta
+    | AgentMessageDropped
     | AgentMessage
     | AgentCommandStarted
     | AgentCommandOutput

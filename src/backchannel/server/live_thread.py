@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from backchannel.config import Model
     from backchannel.core import AgentReport
     from backchannel.server.asks import Ask
-    from backchannel.server.running_turn import Decision
+    from backchannel.server.questions import Decision
     from backchannel.server.services import Services
     from backchannel.threads import Thread
 

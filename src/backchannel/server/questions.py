@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from backchannel.server.peer import CannotAnswer, ClientGone
 from backchannel.wire import appserver
@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from backchannel.server.peer import Peer
     from backchannel.wire import jsonrpc
 
-__all__ = ["Question"]
+__all__ = ["Decision", "Question", "decision_of"]
 
+Decision: TypeAlias = Literal["approved", "declined", "cancelled", "unanswered"]
+"""Of a client: to go on, to go on without it, to stop the turn, or that nobody there knows such questions."""
+
+_YES: Final = ("accept", "acceptForSession")
 _log = logging.getLogger(__name__)
 
 
@@ -99,3 +103,17 @@ class Question:
     def _give_up_if_nobody_can(self) -> None:
         if self._asked and len(self._cannot) == len(self._asked):
             self._answered(None)
+
+
+def decision_of(method: str, answer: msgspec.Raw) -> Decision:
+    """What a client answers to a request for permission; whatever is no plain yes declines."""
+    match appserver.decode_answer(method, answer):
+        case (
+            appserver.CommandExecutionRequestApprovalResponse(decision=decision)
+            | appserver.FileChangeRequestApprovalResponse(decision=decision)
+        ):
+            if decision in _YES:
+                return "approved"
+            return "cancelled" if decision == "cancel" else "declined"
+        case _:
+            return "declined"

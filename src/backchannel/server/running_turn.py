@@ -12,6 +12,7 @@ import msgspec
 
 from backchannel import core
 from backchannel.core import screen
+from backchannel.server.questions import decision_of
 from backchannel.server.seen import kind_of_failure, seen_change, seen_tokens
 from backchannel.threads import (
     ApprovalAsked,
@@ -31,19 +32,17 @@ if TYPE_CHECKING:
 
     from backchannel.core import AgentReport
     from backchannel.server.asks import Ask
+    from backchannel.server.questions import Decision
     from backchannel.server.services import Services
     from backchannel.threads import Entry, Thread
 
-__all__ = ["Decision", "RunningTurn"]
+__all__ = ["RunningTurn"]
 
-Decision: TypeAlias = Literal["approved", "declined", "cancelled", "unanswered"]
-"""Of a client: to go on, to go on without it, to stop the turn, or that nobody there knows such questions."""
 _Command: TypeAlias = appserver.CommandExecutionItem | appserver.FileChangeItem
 
 _MAY_RUN: Final = "item/commandExecution/requestApproval"
 _MAY_CHANGE: Final = "item/fileChange/requestApproval"
 _DECISIONS: Final = ("accept", "decline", "cancel")
-_YES: Final = ("accept", "acceptForSession")
 _STATUSES: Final[dict[core.Outcome, appserver.TurnStatus]] = {
     core.Outcome.COMPLETED: "completed",
     core.Outcome.FAILED: "failed",
@@ -91,6 +90,8 @@ class RunningTurn:
         self._started_at_ms = services.now_ms()
         self._message_id: str | None = None
         """Of the message that is being written."""
+        self._written: list[str] = []
+        """Of that."""
         self._last_message: appserver.AgentMessageItem | None = None
         self._commands: dict[str, _Command] = {}
         """Those that run, or wait for permission."""
@@ -126,7 +127,10 @@ class RunningTurn:
                 told = appserver.AgentMessageDeltaNotification(
                     thread_id=self._thread_id, turn_id=self.turn_id, item_id=self._open_message(), delta=delta
                 )
+                self._written.append(delta)
                 self._tell("item/agentMessage/delta", told)
+            case core.AgentMessageDropped():
+                self._message_dropped()
             case core.AgentMessage(text=text, phase=phase):
                 self._message(text, phase)
             case core.AgentCommandStarted(command_id=command_id, command=command, changes=changes):
@@ -165,6 +169,7 @@ class RunningTurn:
         """
         at_ms = self._services.now_ms()
         self.take_back_questions()
+        self._message_dropped()
         for command_id in list(self._commands):
             self._command_dropped(command_id, status="failed")
         error = None
@@ -234,10 +239,18 @@ class RunningTurn:
     def _message(self, text: str, phase: core.Phase) -> None:
         item_id = self._open_message()
         self._message_id = None
+        self._written.clear()
         is_final = phase is core.Phase.FINAL
         item = appserver.AgentMessageItem(id=item_id, text=text, phase="final_answer" if is_final else "commentary")
         self._last_message = item
         self._item_completed(item)
+
+    def _message_dropped(self) -> None:
+        """What has come of a message stands, and nothing more of it will come."""
+        if self._message_id is not None:
+            self._item_completed(appserver.AgentMessageItem(id=self._message_id, text="".join(self._written)))
+            self._message_id = None
+            self._written.clear()
 
     # What is done
 
@@ -295,6 +308,8 @@ class RunningTurn:
 
     def _permission_wanted(self, report: core.AgentApprovalRequested) -> None:
         approval_id = report.approval_id
+        # Of one that is asked for twice, an answer to the first must not count for the second.
+        self._settle(approval_id, screen.ApprovalDecision.WITHDRAWN, status=None)
         command_id = approval_id if isinstance(report.command_id, msgspec.UnsetType) else report.command_id
         self._command_begins(command_id, report.detail or report.action, report.changes)
         item, at_ms = self._commands[command_id], self._services.now_ms()
@@ -323,7 +338,7 @@ class RunningTurn:
             )
 
         def answered(answer: msgspec.Raw | None) -> None:
-            self._on_answer(self, approval_id, "unanswered" if answer is None else _decision(method, answer))
+            self._on_answer(self, approval_id, "unanswered" if answer is None else decision_of(method, answer))
 
         self._keep(
             ApprovalAsked(
@@ -383,17 +398,3 @@ class RunningTurn:
     def _keep_turn(self, turn: KeptTurn) -> None:
         thread_id = self._thread_id
         self._services.keep(self._thread, lambda store: store.put_turn(thread_id, turn))
-
-
-def _decision(method: str, answer: msgspec.Raw) -> Decision:
-    """Whatever is no plain yes declines."""
-    match appserver.decode_answer(method, answer):
-        case (
-            appserver.CommandExecutionRequestApprovalResponse(decision=decision)
-            | appserver.FileChangeRequestApprovalResponse(decision=decision)
-        ):
-            if decision in _YES:
-                return "approved"
-            return "cancelled" if decision == "cancel" else "declined"
-        case _:
-            return "declined"

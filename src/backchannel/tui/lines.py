@@ -132,6 +132,7 @@ class Lines:
                 | screen.SpeechEnded()
                 | screen.TranscriptDelta()
                 | core.AgentMessageDelta()
+                | core.AgentMessageDropped()
                 | core.AgentCommandOutput()
                 | core.AgentApprovalRequested()
                 | core.AgentApprovalWithdrawn()

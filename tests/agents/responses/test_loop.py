@@ -36,7 +36,15 @@ from backchannel.agents.responses.loop import (
     StopCall,
 )
 from backchannel.config import Provider
-from backchannel.core import AgentMessage, AgentMessageDelta, AgentReport, AgentTurnEnded, Outcome, Phase
+from backchannel.core import (
+    AgentMessage,
+    AgentMessageDelta,
+    AgentMessageDropped,
+    AgentReport,
+    AgentTurnEnded,
+    Outcome,
+    Phase,
+)
 from backchannel.errors import LocalProtocolError
 from tests.agents.responses.test_history import assert_sound
 
@@ -95,6 +103,9 @@ def as_event(event: StreamEvent | Item) -> StreamEvent:
 def asked(actions: Sequence[Action]) -> Ask:
     (ask,) = [action for action in actions if isinstance(action, Ask)]
     return ask
+
+
+DROPPED = Report(AgentMessageDropped(turn_id=TURN))
 
 
 # ---- a turn -----------------------------------------------------------------------------------------------------
@@ -206,11 +217,28 @@ def test_a_change_aborts_the_request_and_goes_out_at_once() -> None:
 
     assert play.tell(Steered("rather that")) == [
         Abort(1),
+        DROPPED,
         Ask(2, (Said("user", "do it"), Said("user", "rather that"))),
     ]
     assert play.tell(Answered(1, ItemDone(spoken("Half a message")))) == []
     assert play.tell(Answered(1, Completed())) == []
     assert play.stream(spoken("Done."), Completed()) == [said("Done.", Phase.FINAL), ended(Outcome.COMPLETED)]
+
+
+def test_a_message_that_is_cut_off_is_dropped_once_whatever_cuts_it_off() -> None:
+    for cut in (
+        Steered("x"),
+        Interrupted(),
+        Answered(1, Failure(Cause.PASSING, "lost")),
+        Answered(1, Cut("length")),
+    ):
+        play = Playing()
+        play.begin()
+        play.stream(Began(), ItemBegan(), TextAdded("Half a mess"))
+        assert play.tell(cut).count(DROPPED) == 1
+        if play.loop.state is not State.ENDED:
+            play.stream(Began(), ItemBegan(), TextAdded("Wh"), spoken("Whole"), call("a"), Completed())
+            assert DROPPED not in play.tell(Interrupted())
 
 
 def test_what_was_complete_before_a_change_stays() -> None:

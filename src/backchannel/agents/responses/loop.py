@@ -43,7 +43,15 @@ import msgspec
 from backchannel.agents.responses import events
 from backchannel.agents.responses.failures import Cause, Failure, FallBack, GiveUp, TryAgain
 from backchannel.agents.responses.items import Call, Kept, Output, Said, Spoken, SpokenPhase
-from backchannel.core import AgentMessage, AgentMessageDelta, AgentTurnEnded, Outcome, Phase, TokensUsed
+from backchannel.core import (
+    AgentMessage,
+    AgentMessageDelta,
+    AgentMessageDropped,
+    AgentTurnEnded,
+    Outcome,
+    Phase,
+    TokensUsed,
+)
 from backchannel.errors import LocalProtocolError
 
 if TYPE_CHECKING:
@@ -211,6 +219,8 @@ class Loop:
         self._received: list[Item] = []
         """Of that request, complete, not yet in the history."""
         self._held: Spoken | None = None
+        self._is_writing = False
+        """Whether a message has begun to come and is not complete."""
         self._calls: collections.deque[Call] = collections.deque()
         """Those to be run, the first of which runs."""
         self._changes: list[str] = []
@@ -293,6 +303,7 @@ class Loop:
             case events.ItemBegan():
                 return self._say_held(Phase.COMMENTARY)
             case events.TextAdded(delta=delta):
+                self._is_writing = True
                 return [Report(AgentMessageDelta(turn_id=self._turn_id, delta=delta))]
             case events.ItemDone(item=item):
                 return self._item_done(item)
@@ -318,6 +329,7 @@ class Loop:
             return actions
         self._received.append(item)
         if isinstance(item, Spoken):
+            self._is_writing = False
             self._held = item
             if item.phase is SpokenPhase.COMMENTARY:
                 actions += self._say_held(Phase.COMMENTARY)
@@ -383,7 +395,11 @@ class Loop:
     def _settle(self, not_run: str) -> list[Action]:
         """Take what is complete of a request that does not end into the history."""
         self._history.add(*(_output(call, not_run) for call in self._keep_received()))
-        return self._say_held(Phase.COMMENTARY)
+        said = self._say_held(Phase.COMMENTARY)
+        if self._is_writing:
+            self._is_writing = False
+            said.append(Report(AgentMessageDropped(turn_id=self._turn_id)))
+        return said
 
     def _keep_received(self) -> list[Call]:
         """Take what is complete into the history; the calls among it, which are to be answered."""
