@@ -155,6 +155,10 @@ class House:
     def agents_closed(self) -> int:
         return sum(agent.closed for agent in self._made)
 
+    @property
+    def running_agents(self) -> list[DeskAgent]:
+        return [agent for agent in self._made if agent.running]
+
     def agent(self, thread_id: str) -> DeskAgent:
         return self.agents[thread_id]
 
