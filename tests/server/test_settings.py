@@ -155,14 +155,6 @@ async def test_steering_keeps_replaces_or_adds_to_metadata(
         await client.sees("turn/completed")
 
 
-async def test_a_thread_is_copied_whole(tmp_path: Path) -> None:
-    async with house(tmp_path) as staged:
-        client = await staged.client()
-        thread_id = await worked(staged, client)
-        said = await client.refused("thread/fork", {"threadId": thread_id, "lastTurnId": "x"})
-        assert said == "a thread is copied whole here; leave lastTurnId and beforeTurnId out"
-
-
 async def test_two_clients_that_resume_a_thread_at_once_share_it(tmp_path: Path) -> None:
     store = SqliteThreads(tmp_path / "threads.sqlite3")
     async with house(tmp_path, store=store) as staged:

@@ -243,6 +243,37 @@ async def test_a_thread_can_be_named_put_away_and_taken_back(tmp_path: Path) -> 
         assert "at least one character" in await client.refused("thread/name/set", {"threadId": thread_id, "name": " "})
 
 
+async def test_a_fork_can_end_at_a_turn(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id = await worked(staged, client, "one")
+        for number, text in ((2, "two"), (3, "three")):
+            await client.ask("turn/start", {"threadId": thread_id, "input": [{"type": "text", "text": text}]})
+            await until(lambda: len(staged.agent(thread_id).requests) == number, "the turn")  # noqa: B023 - waited for
+            staged.agent(thread_id).desk.put_nowait(ended("t"))
+            await client.sees("turn/completed", times=number)
+        turns = (await client.ask("thread/read", {"threadId": thread_id, "includeTurns": True}))["thread"]["turns"]
+        ids = [turn["id"] for turn in turns]
+        for params, n_turns in (
+            ({"lastTurnId": ids[0]}, 1),
+            ({"beforeTurnId": ids[2]}, 2),
+            ({"lastTurnId": ids[2]}, 3),
+            ({"beforeTurnId": ids[0]}, 0),
+        ):
+            forked = (await client.ask("thread/fork", {"threadId": thread_id, **params}))["thread"]
+            assert forked["turns"] == turns[:n_turns]
+            assert forked["preview"] == ("one" if n_turns else "")
+            earlier = [entry.text for entry in staged.assignments[forked["id"]].earlier if isinstance(entry, UserAsked)]
+            assert earlier == ["one", "two", "three"][:n_turns]
+        said = await client.refused("thread/fork", {"threadId": thread_id, "lastTurnId": "x"})
+        assert said == f"expected the id of a turn of the thread {thread_id}, got 'x'"
+        both = {"threadId": thread_id, "lastTurnId": ids[0], "beforeTurnId": ids[1]}
+        said = await client.refused("thread/fork", both)
+        assert said == "expected one of lastTurnId and beforeTurnId, got both; leave one of them out"
+        said = await client.refused("thread/fork", {"threadId": UNKNOWN, "lastTurnId": "x"})
+        assert said == f"no rollout found for thread id {UNKNOWN}"
+
+
 async def test_a_fork_goes_on_from_what_was_there(tmp_path: Path) -> None:
     async with house(tmp_path) as staged:
         client = await staged.client()

@@ -511,6 +511,37 @@ def test_a_copy_has_all_that_happened_until_then_and_runs_nothing(store: ThreadS
     assert turns_of(store, "b", with_items=True)[0].items == (item("2"), item("1", "changed"))
 
 
+def test_a_copy_may_end_before_a_turn(store: ThreadStore) -> None:
+    store.create(made("a", name="The login"))
+    turns = (("t", 10, "fix it"), ("u", 20, "and that"), ("v", 30, "go on"))
+    for turn_id, at_ms, text in turns:
+        asked = UserAsked(at_ms=at_ms, text=text)
+        store.append("a", [asked, TurnBegan(at_ms=at_ms, turn_id=turn_id, request=text)])
+        store.append("a", [_asked(f"{turn_id}.1", at_ms=at_ms + 1, turn_id=turn_id)])
+        store.put_items("a", turn_id, [item("1")], at_ms=at_ms + 1)
+        store.append("a", [TurnEnded(at_ms=at_ms + 2, turn_id=turn_id, outcome=Outcome.COMPLETED)])
+    spoken = Spoken(at_ms=33, speaker="user", text="thanks")
+    store.append("a", [spoken])
+    whole = store.entries("a", newest=99)
+    assert store.fork("a", "b", at_ms=50, before_turn_id="u") == store.get("b")
+    assert store.entries("b", newest=99) == whole[:4]
+    assert turns_of(store, "b", with_items=True) == turns_of(store, "a", with_items=True)[:1]
+    assert [approval.turn_id for approval in store.approvals("b")] == ["t"]
+    copy = store.get("b")
+    assert copy is not None
+    assert (copy.name, copy.first_ask, copy.asked_at_ms, copy.forked_from) == ("The login", "fix it", 10, "a")
+    empty = store.fork("a", "c", at_ms=50, before_turn_id="t")
+    assert (empty.first_ask, empty.asked_at_ms) == (None, None)
+    assert not store.entries("c", newest=9)
+    assert not turns_of(store, "c")
+    assert listed(store, search="fix it") == "b a"
+    assert store.fork("b", "d", at_ms=60, before_turn_id=None).first_ask == "fix it"
+    with pytest.raises(LocalProtocolError, match="expected the id of a turn of the thread b, got u"):
+        store.fork("b", "e", at_ms=60, before_turn_id="u")
+    assert store.get("e") is None
+    assert store.entries("a", newest=99) == whole
+
+
 def test_a_turn_that_an_entry_began_is_ended_by_one_whoever_put_it_since(store: ThreadStore) -> None:
     store.create(made("a"))
     began = TurnBegan(at_ms=1, turn_id="t", request="x")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from backchannel.server.app import App
     from backchannel.server.live_thread import LiveThread
     from backchannel.server.peer import Peer
-    from backchannel.threads import SortKey
+    from backchannel.threads import SortKey, Turn
 
 __all__ = ["thread_methods"]
 
@@ -106,13 +106,14 @@ class _Threads:
 
     async def fork(self, peer: Peer, params: appserver.ThreadForkParams) -> appserver.ThreadStartResponse:
         check_thread_id(params.thread_id)
-        if params.last_turn_id is not None or params.before_turn_id is not None:
-            raise Refused("a thread is copied whole here; leave lastTurnId and beforeTurnId out")
         await self._app.flush()
+        before_turn_id = await self._first_left_out(params)
         new_id, at_ms = self._app.new_id(), self._app.now_ms()
         store = self._app.options.store
         try:
-            thread = await asyncio.to_thread(lambda: store.fork(params.thread_id, new_id, at_ms=at_ms))
+            thread = await asyncio.to_thread(
+                lambda: store.fork(params.thread_id, new_id, at_ms=at_ms, before_turn_id=before_turn_id)
+            )
         except UnknownThread:
             raise Refused(f"no rollout found for thread id {params.thread_id}") from None
         except StoreError as exc:
@@ -120,6 +121,19 @@ class _Threads:
         live = await self._load(thread, changed_for_thread(self._settings(thread), params), is_kept=True)
         turns = () if params.exclude_turns else await self._turns(new_id)
         return self._joined(peer, live, turns=turns)
+
+    async def _first_left_out(self, params: appserver.ThreadForkParams) -> str | None:
+        """The first turn that a copy does not have; None when it has all."""
+        wanted = params.before_turn_id if params.last_turn_id is None else params.last_turn_id
+        if wanted is None or await self._stored(params.thread_id) is None:
+            return None
+        if params.last_turn_id is not None and params.before_turn_id is not None:
+            raise Refused("expected one of lastTurnId and beforeTurnId, got both; leave one of them out")
+        turns = [turn.turn_id for turn in await self._kept_turns(params.thread_id, with_items=False)]
+        if wanted not in turns:
+            raise Refused(f"expected the id of a turn of the thread {params.thread_id}, got {wanted!r}")
+        rest = turns[turns.index(wanted) + (params.last_turn_id is not None) :]
+        return rest[0] if rest else None
 
     async def read(self, _: Peer, params: appserver.ThreadReadParams) -> appserver.ThreadReadResponse:
         check_thread_id(params.thread_id)
@@ -280,12 +294,14 @@ class _Threads:
 
     async def _turns(self, thread_id: str) -> tuple[appserver.Turn, ...]:
         await self._app.flush()
-        query = TurnQuery(limit=_MAX_TURNS, with_items=True)
+        return tuple(seen_turn(turn) for turn in await self._kept_turns(thread_id, with_items=True))
+
+    async def _kept_turns(self, thread_id: str, *, with_items: bool) -> tuple[Turn, ...]:
+        query = TurnQuery(limit=_MAX_TURNS, with_items=with_items)
         try:
-            page = await asyncio.to_thread(self._app.options.store.turns, thread_id, query)
+            return (await asyncio.to_thread(self._app.options.store.turns, thread_id, query)).items
         except StoreError as exc:
             raise _unusable(exc) from exc
-        return tuple(seen_turn(turn) for turn in page.items)
 
     def _seen(self, thread: Thread, *, turns: tuple[appserver.Turn, ...] = ()) -> appserver.Thread:
         live = self._app.threads.get(thread.thread_id)

@@ -6,11 +6,14 @@ Times are milliseconds since the epoch.
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
 from backchannel.core import Outcome, screen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 __all__ = [
     "AgentSaid",
@@ -27,6 +30,7 @@ __all__ = [
     "UserAsked",
     "VoiceBegan",
     "VoiceEnded",
+    "entries_before",
 ]
 
 Source: TypeAlias = Literal["backchannel", "codex", "claude_code"]
@@ -101,6 +105,13 @@ class Thread:
             archived=False,
             forked_from=self.thread_id,
         )
+
+    def with_only(self, entries: Iterable[Entry]) -> Thread:
+        """The thread that this one would be if nothing else had happened in it."""
+        thread = dataclasses.replace(self, first_ask=None, asked_at_ms=None)
+        for entry in entries:
+            thread = thread.after(entry)
+        return thread
 
 
 def _later(before_ms: int | None, at_ms: int) -> int:
@@ -212,3 +223,12 @@ Entry: TypeAlias = (
     | VoiceEnded
 )
 """Everything that a thread consists of."""
+
+
+def entries_before(entries: Sequence[Entry], turn_id: str) -> Sequence[Entry]:
+    """What had happened when a turn was asked for; everything where its beginning is not among it."""
+    for place, entry in enumerate(entries):
+        if isinstance(entry, TurnBegan) and entry.turn_id == turn_id:
+            was_asked = place > 0 and isinstance(entries[place - 1], UserAsked)
+            return entries[: place - was_asked]
+    return entries

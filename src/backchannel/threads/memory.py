@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from backchannel.core import Outcome, screen
 from backchannel.errors import LocalProtocolError, UnknownThread
-from backchannel.threads.entries import ApprovalAsked, ApprovalSettled, TurnBegan, TurnEnded
+from backchannel.threads.entries import ApprovalAsked, ApprovalSettled, TurnBegan, TurnEnded, entries_before
 from backchannel.threads.listing import Page, read_cursor, sort_value, write_cursor
 from backchannel.threads.store import PlacedEntry
 from backchannel.threads.turns import Approval, Turn, TurnStatus, error_of, status_of
@@ -108,10 +108,14 @@ class MemoryThreads:
             del self._threads[thread_id]
             del self._order[bisect.bisect_left(self._order, kept.place)]
 
-    def fork(self, thread_id: str, new_id: str, *, at_ms: int) -> Thread:
+    def fork(self, thread_id: str, new_id: str, *, at_ms: int, before_turn_id: str | None = None) -> Thread:
         """See `ThreadStore`."""
         with self._lock:
-            copy = self._known(thread_id).copied_as(new_id, at_ms=at_ms)
+            kept = self._known(thread_id)
+            copy = kept.copied_as(new_id, at_ms=at_ms)
+            if before_turn_id is not None:
+                kept.check_turn(before_turn_id)
+                copy.cut_before(before_turn_id)
             self._keep(copy)
             copy.abandon()
             return copy.thread
@@ -148,8 +152,7 @@ class MemoryThreads:
     def put_items(self, thread_id: str, turn_id: str, items: Iterable[TurnItem], *, at_ms: int) -> None:
         """See `ThreadStore`."""
         with self._changing(thread_id) as kept:
-            if turn_id not in kept.turns:
-                raise LocalProtocolError(f"expected the id of a turn of the thread {thread_id}, got {turn_id}")
+            kept.check_turn(turn_id)
             kept.put_items(turn_id, items)
             kept.thread = kept.thread.after_turn(started_at_ms=None, completed_at_ms=at_ms)
 
@@ -243,6 +246,10 @@ class _Kept:
         """Where it stands among the threads of the store."""
         return (self.thread.updated_at_ms, self.number, self.thread.thread_id)
 
+    def check_turn(self, turn_id: str) -> None:
+        if turn_id not in self.turns:
+            raise LocalProtocolError(f"expected the id of a turn of the thread {self.thread.thread_id}, got {turn_id}")
+
     def running(self) -> list[Turn]:
         return [turn for turn in self.turns.values() if turn.status is TurnStatus.IN_PROGRESS]
 
@@ -290,6 +297,20 @@ class _Kept:
         copy.items = {turn_id: dict(items) for turn_id, items in self.items.items()}
         copy.approvals = dict(self.approvals)
         return copy
+
+    def cut_before(self, turn_id: str) -> None:
+        """Forget this turn with what was asked for it, and all that came after."""
+        self.entries = list(entries_before(self.entries, turn_id))
+        self.thread = self.thread.with_only(self.entries)
+        turns = list(self.turns)
+        for left_out in turns[turns.index(turn_id) :]:
+            del self.turns[left_out]
+            self.items.pop(left_out, None)
+        self.approvals = {
+            approval_id: approval
+            for approval_id, approval in self.approvals.items()
+            if approval.turn_id not in turns or approval.turn_id in self.turns
+        }
 
     def _end(self, turn_id: str, at_ms: int, outcome: Outcome, error: msgspec.Raw | None) -> None:
         turn = self.turns.get(turn_id)

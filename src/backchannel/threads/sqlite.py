@@ -12,7 +12,7 @@ from backchannel.core import Outcome, screen
 from backchannel.errors import StoreError
 from backchannel.threads.database import Database
 from backchannel.threads.encoding import decode_entry, from_column
-from backchannel.threads.entries import TurnEnded
+from backchannel.threads.entries import TurnEnded, entries_before
 from backchannel.threads.finding import find_threads
 from backchannel.threads.listing import Page, ThreadQuery, read_cursor, write_cursor
 from backchannel.threads.owners import Owner, lives, remove_dead
@@ -120,10 +120,15 @@ class SqliteThreads:
             ThreadRows.known(database, thread_id, claim=self._claim).delete()
             self._database.wipe_afterwards()
 
-    def fork(self, thread_id: str, new_id: str, *, at_ms: int) -> Thread:
+    def fork(self, thread_id: str, new_id: str, *, at_ms: int, before_turn_id: str | None = None) -> Thread:
         """See `ThreadStore`."""
         with self._changing(thread_id) as rows:
-            return rows.copied_as(new_id, at_ms=at_ms)
+            if before_turn_id is None:
+                return rows.copied_as(new_id, at_ms=at_ms)
+            entries = [self._decoded(thread_id, row) for row in rows.entries()]
+            return rows.copied_as(
+                new_id, at_ms=at_ms, only=entries_before(entries, before_turn_id), before_turn_id=before_turn_id
+            )
 
     # What happened in a thread
 

@@ -116,12 +116,19 @@ class ThreadStore(Protocol):
             UnknownThread: There is no such thread.
         """
 
-    def fork(self, thread_id: str, new_id: str, *, at_ms: int) -> Thread:
+    def fork(self, thread_id: str, new_id: str, *, at_ms: int, before_turn_id: str | None = None) -> Thread:
         """Copy a thread with all that is in it now; turns that run go on in the first one only.
+
+        Args:
+            thread_id: The thread.
+            new_id: Of the copy.
+            at_ms: The time.
+            before_turn_id: The first turn that is left out, with what the user asked for it and all that came after;
+                None takes everything.
 
         Raises:
             UnknownThread: There is no such thread.
-            LocalProtocolError: There is one with the new id.
+            LocalProtocolError: There is one with the new id, or no such turn.
         """
 
     # What happened in a thread

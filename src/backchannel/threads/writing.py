@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from backchannel.core import Outcome, screen
 from backchannel.errors import LocalProtocolError, UnknownThread
@@ -14,7 +14,7 @@ from backchannel.threads.turns import Turn, TurnStatus, error_of, status_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     import msgspec
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from backchannel.threads.turns import TurnItem
 
 __all__ = ["ThreadRows", "find_row", "last_position", "running_turns"]
+
+_ALL: Final = 2**63 - 1
+"""As a bound: none."""
 
 
 class ThreadRows:
@@ -89,22 +92,41 @@ class ThreadRows:
         # The index keeps the words of what was deleted until it is put in order.
         self._database.execute("INSERT INTO search (search) VALUES ('optimize')")
 
-    def copied_as(self, thread_id: str, *, at_ms: int) -> Thread:
+    def copied_as(
+        self, thread_id: str, *, at_ms: int, only: Sequence[Entry] | None = None, before_turn_id: str | None = None
+    ) -> Thread:
         """Copy the thread with all that belongs to it; what runs goes on in this one only.
 
+        Args:
+            thread_id: Of the copy.
+            at_ms: The time.
+            only: The first of the entries, and no others; None: all.
+            before_turn_id: The first of the turns that are left out; None: none is.
+
         Raises:
-            LocalProtocolError: There is one with the new id.
+            LocalProtocolError: There is one with the new id, or no such turn.
         """
-        copy = ThreadRows.new(self._database, self.thread.copied_as(thread_id, at_ms=at_ms), claim=self._claim)
-        for table, columns in (
-            ("entries", "position, data"),
-            ("turns", "turn_id, status, error, started_at_ms, completed_at_ms, is_noted"),
-            ("approvals", "approval_id, turn_id, action, asked_at_ms, decision, settled_at_ms"),
+        thread = self.thread.copied_as(thread_id, at_ms=at_ms)
+        n_entries, turn_key = _ALL, _ALL
+        if only is not None:
+            thread, n_entries = thread.with_only(only), len(only)
+        if before_turn_id is not None:
+            turn_key = self._turn(before_turn_id)
+        copy = ThreadRows.new(self._database, thread, claim=self._claim)
+        for table, columns, kept, bounds in (
+            ("entries", "position, data", "position <= ?", [n_entries]),
+            ("turns", "turn_id, status, error, started_at_ms, completed_at_ms, is_noted", "key < ?", [turn_key]),
+            (
+                "approvals",
+                "approval_id, turn_id, action, asked_at_ms, decision, settled_at_ms",
+                "turn_id NOT IN (SELECT turn_id FROM turns WHERE thread_key = ? AND key >= ?)",
+                [self.key, turn_key],
+            ),
         ):
             self._database.execute(
                 f"INSERT INTO {table} (thread_key, {columns})"
-                f" SELECT ?, {columns} FROM {table} WHERE thread_key = ? ORDER BY key",
-                (copy.key, self.key),
+                f" SELECT ?, {columns} FROM {table} WHERE thread_key = ? AND {kept} ORDER BY key",
+                (copy.key, self.key, *bounds),
             )
         self._database.execute(
             "INSERT INTO items (turn_key, item_id, data) SELECT ours.key, item_id, data FROM items"
@@ -118,6 +140,12 @@ class ThreadRows:
         return copy.thread
 
     # Entries
+
+    def entries(self) -> list[sqlite3.Row]:
+        """The rows of all entries, in order."""
+        return self._database.execute(
+            "SELECT position, data FROM entries WHERE thread_key = ? ORDER BY position", (self.key,)
+        ).fetchall()
 
     def add(self, entry: Entry) -> None:
         """Add an entry, and what it means for turns and permissions."""
@@ -172,16 +200,21 @@ class ThreadRows:
         Raises:
             LocalProtocolError: There is no such turn.
         """
+        turn_key = self._turn(turn_id)
+        self._database.executemany(
+            "INSERT INTO items (turn_key, item_id, data) VALUES (?, ?, ?)"
+            " ON CONFLICT (turn_key, item_id) DO UPDATE SET data = excluded.data",
+            [(turn_key, to_column(item.item_id), raw(item.data)) for item in items],
+        )
+
+    def _turn(self, turn_id: str) -> int:
         row = self._database.execute(
             "SELECT key FROM turns WHERE thread_key = ? AND turn_id = ?", (self.key, to_column(turn_id))
         ).fetchone()
         if row is None:
             raise LocalProtocolError(f"expected the id of a turn of the thread {self.thread.thread_id}, got {turn_id}")
-        self._database.executemany(
-            "INSERT INTO items (turn_key, item_id, data) VALUES (?, ?, ?)"
-            " ON CONFLICT (turn_key, item_id) DO UPDATE SET data = excluded.data",
-            [(row["key"], to_column(item.item_id), raw(item.data)) for item in items],
-        )
+        key: int = row["key"]
+        return key
 
     def _put(self, turn: Turn, *, is_noted: bool) -> None:
         self._database.execute(

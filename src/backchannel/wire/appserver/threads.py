@@ -281,6 +281,7 @@ class ThreadForkParams(Params, frozen=True, kw_only=True):
     last_turn_id: str | None = None
     """The last turn that is taken over; omitted takes all of them."""
     before_turn_id: str | None = None
+    """The first turn that is not taken over, instead."""
     path: str | None = None
     model: str | None = None
     model_provider: str | None = None
