@@ -16,6 +16,7 @@ from backchannel.core import (
     AgentCommandStarted,
     AgentMessage,
     AgentMessageDelta,
+    AgentMessageDropped,
     AgentTurnEnded,
     Conversation,
     Options,
@@ -1449,6 +1450,95 @@ def test_where_a_server_does_not_tell_when_the_user_speaks_the_words_do() -> Non
         playbook.advance(5.0)
         playbook >> server.InputTranscriptDone(text="so what")
         playbook.advance(0.7) << sent(intents.SpeakText)
+
+
+# Dialects in which a message is passed on while it is being written.
+
+STREAMING = Options(
+    speech=Speech.IMMEDIATE, creates_responses=False, speaks_by_channel=True, streams_reports=True, tells_speech=False
+)
+
+
+def writes(delta: str, turn_id: str = "turn_1") -> AgentMessageDelta:
+    return AgentMessageDelta(turn_id=turn_id, delta=delta)
+
+
+def test_what_the_agent_writes_is_passed_on_while_it_writes() -> None:
+    with book(STREAMING) as playbook:
+        playbook >> handoff() << Anything()
+        playbook >> writes("All ")
+        playbook >> writes("pass")
+        playbook.advance(0.2) << reported("All pass", phase=None)
+        playbook >> writes("ed.")
+        playbook >> final("All passed.") << reported("ed.", phase=None)
+        playbook >> writes("One")
+        playbook >> final("One") << reported("One", phase="final")
+        playbook >> ended() << finished("call_1")
+
+
+def test_what_is_written_for_nobody_who_waits_is_passed_on_whole() -> None:
+    for options in (
+        msgspec.structs.replace(STREAMING, speech=Speech.MILESTONES),
+        msgspec.structs.replace(STREAMING, streams_reports=False),
+        msgspec.structs.replace(STREAMING, reports_as_items=True),
+        msgspec.structs.replace(STREAMING, client_managed_handoffs=True),
+    ):
+        with book(options) as playbook:
+            playbook >> handoff() << Anything()
+            playbook >> writes("All")
+            playbook.advance(1.0)
+            playbook.skip()
+    with book(STREAMING) as playbook:
+        playbook >> events.TextTyped(text="run it")
+        playbook.skip()
+        playbook >> writes("All")
+        playbook.advance(1.0)
+        playbook >> final("All passed.") << reported("All passed.", handoff_id=None, phase="final")
+        playbook.skip()
+
+
+def test_a_message_that_is_dropped_is_not_gone_on_with() -> None:
+    with book(STREAMING) as playbook:
+        playbook >> handoff() << Anything()
+        playbook >> writes("All pa")
+        playbook.advance(0.2) << reported("All pa", phase=None)
+        playbook >> writes("ss")
+        playbook >> AgentMessageDropped(turn_id="turn_1")
+        playbook.advance(1.0)
+        playbook >> final("None.") << reported("None.", phase="final")
+        playbook >> writes("More")
+        playbook >> ended() << finished("call_1")
+        playbook.advance(1.0)
+
+
+def test_a_message_whose_session_is_lost_is_news_whole_in_the_next_one() -> None:
+    with book(STREAMING) as playbook:
+        playbook >> handoff() << Anything()
+        playbook >> writes("All ")
+        playbook.advance(0.2) << reported("All ", phase=None)
+        playbook >> LOST
+        playbook.skip().advance(0.3) << effects.OpenTransport()
+        playbook >> OPENED
+        playbook.skip()
+        playbook >> writes("passed.")
+        playbook.advance(1.0)
+        playbook >> final("All passed.") << reported("All passed.", handoff_id=None, phase="final")
+        playbook.skip()
+
+
+def test_a_message_that_says_itself_whether_it_may_be_spoken_is_passed_on_when_it_has() -> None:
+    options = msgspec.structs.replace(STREAMING, report_tags={"analysis": ("[ANALYSIS]",)})
+    with book(options) as playbook:
+        playbook >> handoff() << Anything()
+        playbook >> writes("[ANA")
+        playbook.advance(1.0)
+        playbook >> writes("LYSIS] hm")
+        for text in ("[ANALYSIS] hm", "."):
+            intent = intents.ReportProgress(handoff_id="call_1", text=text, channel="commentary")
+            if text == ".":
+                playbook >> final("[ANALYSIS] hm.") << effects.Send(intent=intent)
+            else:
+                playbook.advance(0.01) << effects.Send(intent=intent)
 
 
 # Dialects without whole utterances, and delegations without words.

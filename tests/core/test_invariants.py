@@ -108,6 +108,7 @@ class AnyOrder(RuleBasedStateMachine):
             mirror_typed_text=mirror_typed_text,
             creates_responses=dialect == "creates",
             speaks_by_channel=dialect == "channel",
+            streams_reports=dialect == "channel",
             completes_transcripts=dialect != "alone",
             reconnect=reconnect,
             give_up_after_s=60.0,

@@ -336,6 +336,38 @@ async def test_a_client_chooses_how_the_live_protocol_is_told_of_work(
     assert found() == channels
 
 
+async def test_the_live_protocol_is_told_what_the_model_writes_while_it_writes(tmp_path: Path) -> None:
+    live = Send({"type": "session.started", "session": {"id": "sess_1"}})
+    writes: ResponseScript = [
+        created(),
+        text_delta("All "),
+        text_delta("pass"),
+        Gate("rest"),
+        text_delta("ed."),
+        message("All passed."),
+        completed(),
+    ]
+    async with (
+        ScriptedResponses(writes) as models,
+        ScriptedServer([*CONFIGURED, live]) as scripted,
+        house(tmp_path, url=scripted.url, models_url=models.url) as staged,
+    ):
+        client = await staged.client()
+        await started(client, version="v3", codexResponseHandoffMode="thinking")
+        connection = await scripted.wait_for_connection()
+        await connection.send({"type": "delegation.created", "item": DELEGATION})
+
+        def passed_on() -> list[object]:
+            appended = [each for each in connection.received if told(each, "type") == "delegation.context.append"]
+            return [(told(each, "delegation_item_id"), told(each, "content.0.text")) for each in appended]
+
+        await until(lambda: passed_on() == [("d1", "All pass")], "what is written")
+        models.open("rest")
+        await client.sees("turn/completed")
+        await until(lambda: len(passed_on()) == 2, "the rest")
+        assert passed_on() == [("d1", "All pass"), ("d1", "ed.")]
+
+
 OVERRIDES = {
     "base URL": {"base_url": "URL"},
     "model": {"model": "voice-model"},

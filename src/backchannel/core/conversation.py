@@ -34,7 +34,7 @@ from backchannel.core.effects import (
 )
 from backchannel.core.floor import Floor, News, Reason, Speech
 from backchannel.core.handoff import TIMER as STOP_TIMER
-from backchannel.core.handoff import Decision, Handoff, Task
+from backchannel.core.handoff import Decision, Handoff, Task, silent_tags
 from backchannel.core.link import RETRY_TIMER, ROTATION_TIMER, Link, Opening, Verdict
 from backchannel.core.link import State as LinkState
 from backchannel.core.pieces import TIMER as PIECES_TIMER
@@ -44,6 +44,8 @@ from backchannel.core.response import TIMER as RESPONSE_TIMER
 from backchannel.core.response import Response
 from backchannel.core.restoration import account_of
 from backchannel.core.server_errors import Remedy, remedy_for
+from backchannel.core.streaming import TIMER as STREAMING_TIMER
+from backchannel.core.streaming import Streaming
 from backchannel.core.transcript import Transcript
 from backchannel.core.unnamed import TIMER as WORDS_TIMER
 from backchannel.core.unnamed import Unnamed
@@ -127,6 +129,7 @@ class Conversation:
         self._response = Response()
         self._playback = Playback()
         self._pieces = Pieces()
+        self._streaming = Streaming(silent_tags(options))
         self._floor = Floor(speech=options.speech, quiet_s=options.quiet_ms / 1000)
         self._denied_until = 0.0
         self._last_said: tuple[News, ...] = ()
@@ -288,6 +291,7 @@ class Conversation:
         self._playback.session_lost()
         self._response = Response()
         self._handoff.session_lost()
+        self._streaming.lost()
         return whole
 
     def _open_failed(self, event: events.OpenFailed, now: float) -> list[Effect]:
@@ -562,15 +566,26 @@ class Conversation:
 
     # What the agent reports
 
+    def _agent_wrote(self, report: reports.AgentMessageDelta, now: float) -> list[Effect]:
+        if self._options.streams_reports:
+            self._streaming.wrote(self._handoff.waiting_call(report.turn_id), report.delta, now)
+        return [Show(event=report)]
+
+    def _agent_dropped(self, report: reports.AgentMessageDropped, _: float) -> list[Effect]:
+        self._streaming.dropped()
+        return [Show(event=report)]
+
     def _agent_said(self, report: reports.AgentMessage, now: float) -> list[Effect]:
         if report.text.strip():
             self._transcript.reported(report.text)
             self._floor.news_came(now)
         before = self._passed_on() if report.phase is reports.Phase.FINAL else []
-        decision = self._handoff.message(report.turn_id, report.text, report.phase)
+        rest = self._streaming.completed(self._handoff.waiting_call(report.turn_id), report.text)
+        decision = self._handoff.message(report.turn_id, report.text, report.phase, rest=rest)
         return [Show(event=report), *before, *self._decided(decision, now)]
 
     def _turn_ended(self, report: reports.AgentTurnEnded, now: float) -> list[Effect]:
+        self._streaming.dropped()
         effects: list[Effect] = [Show(event=report), *self._passed_on()]
         effects += self._approval_step(self._approval.turn_ended(report.turn_id, now), now)
         decision = self._handoff.ended(report.turn_id, report.outcome, report.error, now)
@@ -672,6 +687,10 @@ class Conversation:
                 return self._whole(self._pieces.due(now), now)
             case _ if name == WORDS_TIMER:
                 return self._words_came(now)
+            case _ if name == STREAMING_TIMER:
+                text = self._streaming.head
+                piece = self._streaming.due(now)
+                return [] if piece is None else [_send(self._handoff.piece(piece, text))]
             case _ if name == PROGRESS_TIMER:
                 released = self._floor.release(now)
                 return [] if released is None else [self._progress(released)]
@@ -774,6 +793,7 @@ class Conversation:
             (HEARTBEAT_TIMER, floor.heartbeat_at),
             (WORDS_TIMER, self._unnamed.deadline),
             (PIECES_TIMER, self._pieces.deadline),
+            (STREAMING_TIMER, self._streaming.deadline),
         ):
             if deadlines.get(name) == deadline:
                 continue
@@ -872,8 +892,8 @@ _HANDLERS: Final[dict[type[msgspec.Struct], _Handler]] = dict(
         _row(server.NoopRequested, _C._noop_requested),
         _row(server.ToolCalled, _C._tool_called),
         _row(server.ServerError, _C._server_failed),
-        _row(reports.AgentMessageDelta, _C._shown),
-        _row(reports.AgentMessageDropped, _C._shown),
+        _row(reports.AgentMessageDelta, _C._agent_wrote),
+        _row(reports.AgentMessageDropped, _C._agent_dropped),
         _row(reports.AgentMessage, _C._agent_said),
         _row(reports.AgentCommandStarted, _C._shown),
         _row(reports.AgentCommandOutput, _C._shown),

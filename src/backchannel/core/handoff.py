@@ -62,6 +62,7 @@ __all__ = [
     "Input",
     "State",
     "Task",
+    "silent_tags",
 ]
 
 REMEMBERED_CALLS: Final = 1024
@@ -289,8 +290,23 @@ class Handoff:
         self._step(Input.STOP_ASKED)
         return Decision(effects=tuple(effects))
 
-    def message(self, turn_id: str, text: str, phase: Phase) -> Decision:
-        """The agent said something; also of a turn that was not started here, but not of one that is over."""
+    def waiting_call(self, turn_id: str) -> str | None:
+        """The delegation whose result a turn writes, where that may be passed on as it comes; None for no such one."""
+        task, options = self._task, self._options
+        is_on_its_own = not options.client_managed_handoffs and not options.reports_as_items and self._is_immediate
+        if task is None or task.turn_id != turn_id or self.state is not State.WORKING or not is_on_its_own:
+            return None
+        return task.request.call_id
+
+    def message(self, turn_id: str, text: str, phase: Phase, *, rest: str | None = None) -> Decision:
+        """The agent said something; also of a turn that was not started here, but not of one that is over.
+
+        Args:
+            turn_id: The turn.
+            text: What it said.
+            phase: Whether it is the result.
+            rest: What has not gone out yet of a text that was streamed; None when it was not.
+        """
         task = self._task
         if turn_id in self._over or not text.strip():
             return _NOTHING
@@ -310,6 +326,8 @@ class Handoff:
         elif phase is Phase.COMMENTARY and not self._options.reports_as_items:
             news = News(reason=Reason.MILESTONE, about=turn_id, text=_first_paragraph(text))
         # Otherwise the end of the turn follows a final message and asks for speech.
+        if rest is not None:
+            return Decision(effects=(Send(intent=self.piece(rest, text)),) if rest else (), news=news)
         if phase is Phase.COMMENTARY:
             return Decision(progress=text, news=news)
         return Decision(effects=(Send(intent=self.report(text, phase)),), news=news)
@@ -320,19 +338,24 @@ class Handoff:
 
     def report(self, text: str, phase: Phase, *, is_standalone: bool = False) -> intents.Intent:
         """How the voice is told what the agent says; standalone: of no delegation, whichever is active."""
-        options = self._options
-        # Where a text says whether it may be spoken, this one only lets the voice know: when to speak of it is decided
-        # by the floor.
-        channel: intents.Channel | None = None
-        if options.speaks_by_channel and options.report_tags is not None:
-            silent = tuple(tag for tags in options.report_tags.values() for tag in tags)
-            channel = "commentary" if text.startswith(silent) else "speakable"
-        elif options.speaks_by_channel and not self._is_immediate:
-            channel = "commentary"
+        options, channel = self._options, self._channel(text)
         if options.reports_as_items:
             return intents.ReportAsItem(text=text, prefix=options.report_prefix, channel=channel)
         call_id = None if self._task is None or is_standalone else self._task.request.call_id
         return intents.ReportProgress(handoff_id=call_id, text=text, phase=phase.value, channel=channel)
+
+    def piece(self, piece: str, text: str) -> intents.Intent:
+        """How the voice is told a piece of a text that the agent writes for the delegation that waits."""
+        call_id = None if self._task is None else self._task.request.call_id
+        return intents.ReportProgress(handoff_id=call_id, text=piece, channel=self._channel(text))
+
+    def _channel(self, text: str) -> intents.Channel | None:
+        options = self._options
+        # Where a text says whether it may be spoken, this one only lets the voice know: when to speak of it is decided
+        # by the floor.
+        if options.speaks_by_channel and options.report_tags is not None:
+            return "commentary" if text.startswith(silent_tags(options)) else "speakable"
+        return "commentary" if options.speaks_by_channel and not self._is_immediate else None
 
     def _standalone(self, turn_id: str, text: str, phase: Phase) -> Decision:
         if self._options.client_managed_handoffs:
@@ -556,6 +579,11 @@ class Handoff:
 
     def _step(self, happened: Input) -> None:
         self.state = TRANSITIONS[self.state][happened]
+
+
+def silent_tags(options: Options) -> tuple[str, ...]:
+    """How a text begins that is not for the ear."""
+    return tuple(tag for tags in (options.report_tags or {}).values() for tag in tags)
 
 
 def _duplicate(call_id: str) -> Decision:

@@ -47,6 +47,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Whether the dialect asks for responses (`Abilities.creates_responses`)."""
     speaks_by_channel: bool = False
     """Whether in the dialect a text says whether it may be spoken (`Abilities.speaks_by_channel`)."""
+    streams_reports: bool = False
+    """Whether in the dialect a message of the agent can be passed on while it is being written
+    (`Abilities.streams_reports`)."""
     names_requests: bool = True
     """Whether in the dialect a delegation says what is asked (`Abilities.names_requests`)."""
     completes_transcripts: bool = True

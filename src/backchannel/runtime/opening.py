@@ -171,6 +171,7 @@ def with_transport_options(settings: Settings) -> Settings:
         settings.options,
         creates_responses=abilities.creates_responses,
         speaks_by_channel=abilities.speaks_by_channel,
+        streams_reports=abilities.streams_reports,
         names_requests=abilities.names_requests,
         completes_transcripts=abilities.completes_transcripts,
         tells_speech=abilities.tells_speech,

@@ -60,6 +60,8 @@ class Abilities:
     """A session can begin with what was said before it."""
     speaks_by_channel: bool
     """A text says by its channel whether it may be spoken; else a response is asked for, or the voice decides alone."""
+    streams_reports: bool
+    """What the agent says can be passed on in pieces, while it is being written."""
     instruction_change: InstructionChange
     announces_close: bool
     """A message ends the session before the transport closes."""

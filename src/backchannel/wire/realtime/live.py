@@ -277,6 +277,7 @@ class Live:
         transcribes=False,
         initial_items=True,
         speaks_by_channel=True,
+        streams_reports=False,
         instruction_change=InstructionChange.APPEND,
         announces_close=True,
         abnormal_close_is_error=True,

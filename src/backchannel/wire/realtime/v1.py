@@ -181,6 +181,7 @@ class V1:
         transcribes=False,
         initial_items=False,
         speaks_by_channel=False,
+        streams_reports=False,
         instruction_change=InstructionChange.NONE,
         announces_close=False,
         abnormal_close_is_error=False,

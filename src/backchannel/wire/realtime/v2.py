@@ -342,6 +342,7 @@ class V2:
         transcribes=True,
         initial_items=False,
         speaks_by_channel=False,
+        streams_reports=False,
         instruction_change=InstructionChange.REPLACE,
         announces_close=False,
         abnormal_close_is_error=False,

@@ -233,6 +233,7 @@ class V3:
         transcribes=False,
         initial_items=True,
         speaks_by_channel=True,
+        streams_reports=True,
         instruction_change=InstructionChange.NONE,
         announces_close=False,
         abnormal_close_is_error=True,
