@@ -1,4 +1,4 @@
-"""The streaming machine: what the agent is still writing, passed on to the voice in pieces.
+"""Streaming: what the agent is still writing, passed on to the voice in pieces.
 
 Theory of operation. A message is streamed if a delegation waits when it begins, as long as that one does: a piece at
 most every `FLUSH_S`, and no more than the head that fits besides a tail. When the message is complete its rest goes

@@ -170,6 +170,9 @@ class ThreadRealtimeStartParams(Params, frozen=True, kw_only=True):
     codex_responses_as_items: bool | None = None
     codex_response_item_prefix: str | None = None
     codex_response_handoff_mode: CodexResponseHandoffMode | None = None
+    """How version 3 is told what the agent says: `thinking` while it is being written, for the voice to choose the
+    moment to speak; `bemTags` likewise, the text saying by its beginning whether it may be spoken; else whole messages,
+    and when to speak of them."""
     codex_response_handoff_channel_prefixes: dict[str, tuple[str, ...]] | None = None
     backend_reasoning_status: bool = False
     delegation_ack_filler: bool | None = None
