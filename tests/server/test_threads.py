@@ -243,6 +243,20 @@ async def test_a_thread_can_be_named_put_away_and_taken_back(tmp_path: Path) -> 
         assert "at least one character" in await client.refused("thread/name/set", {"threadId": thread_id, "name": " "})
 
 
+async def test_a_list_leaves_out_what_is_not_wanted(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        one, two = [await worked(staged, client) for _ in range(2)]
+        for params, expected in (
+            ({"excludedThreadIds": [one]}, [two]),
+            ({"originators": ["stage"]}, [two, one]),
+            ({"originators": ["other"]}, []),
+            ({"originators": [], "excludedThreadIds": []}, [two, one]),
+        ):
+            listed = (await client.ask("thread/list", params))["data"]
+            assert [thread["id"] for thread in listed] == expected
+
+
 async def test_a_fork_can_end_at_a_turn(tmp_path: Path) -> None:
     async with house(tmp_path) as staged:
         client = await staged.client()

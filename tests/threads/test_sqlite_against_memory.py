@@ -74,6 +74,8 @@ QUERIES = st.builds(
     archived=st.booleans(),
     cwds=st.none() | st.lists(FOLDERS, max_size=3).map(tuple),
     client_kinds=st.none() | st.just(("cli",)),
+    originators=st.none() | st.just(("editor",)),
+    leaving_out=st.lists(THREADS, max_size=2).map(tuple),
     search=st.just("") | TEXTS | st.sampled_from(["par", "PARSE", "it", "fix parser"]),
 )
 TURN_QUERIES = st.builds(TurnQuery, limit=st.integers(1, 3), direction=DIRECTIONS, with_items=st.booleans())
@@ -105,7 +107,13 @@ class TwoStores(RuleBasedStateMachine):
     @rule(thread_id=THREADS, cwd=FOLDERS, at_ms=TIMES, name=MAYBE_TEXTS, archived=st.booleans())
     def create(self, thread_id: str, cwd: str, at_ms: int, name: str | None, *, archived: bool) -> None:
         thread = Thread(
-            thread_id=thread_id, cwd=cwd, created_at_ms=at_ms, updated_at_ms=at_ms, name=name, archived=archived
+            thread_id=thread_id,
+            cwd=cwd,
+            created_at_ms=at_ms,
+            updated_at_ms=at_ms,
+            name=name,
+            archived=archived,
+            originator=None if name is None else "editor",
         )
         self.both(lambda store: store.create(thread))
 

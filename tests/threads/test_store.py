@@ -132,7 +132,7 @@ def test_threads_are_sorted_by_each_of_their_times(store: ThreadStore) -> None:
 
 def test_only_what_is_wanted_is_listed(store: ThreadStore) -> None:
     store.create(made("a", cwd="/x", client_kind="cli", model_provider="p"))
-    store.create(made("b", cwd="/x/y", client_kind="vscode"))
+    store.create(made("b", cwd="/x/y", client_kind="vscode", originator="editor"))
     store.create(made("c", cwd="/z", client_kind="exec", model_provider="q"))
     store.create(made("d", cwd="/x", archived=True))
     assert listed(store) == "c b a"
@@ -143,6 +143,10 @@ def test_only_what_is_wanted_is_listed(store: ThreadStore) -> None:
     assert listed(store, client_kinds=("cli", "vscode")) == "b a"
     assert listed(store, client_kinds=()) == ""
     assert listed(store, model_providers=("p",)) == "a"
+    assert listed(store, originators=("editor", "other")) == "b"
+    assert listed(store, originators=()) == ""
+    assert listed(store, leaving_out=("b", "unknown")) == "c a"
+    assert listed(store, leaving_out=tuple(f"x{number}" for number in range(50_000))) == "c b a"
     assert listed(store, model_providers=("p", "q"), cwds=("/z", "/x"), direction="oldest_first") == "a c"
 
 

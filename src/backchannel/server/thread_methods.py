@@ -158,6 +158,8 @@ class _Threads:
                 cwds=cwds,
                 client_kinds=params.source_kinds or _INTERACTIVE,
                 model_providers=params.model_providers or None,
+                originators=params.originators or None,
+                leaving_out=params.excluded_thread_ids or (),
                 search=params.search_term or "",
             )
             page = await asyncio.to_thread(self._app.options.store.list_threads, query)

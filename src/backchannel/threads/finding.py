@@ -8,6 +8,7 @@ short for it by reading all there are.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 from backchannel.threads.encoding import to_column
@@ -92,7 +93,15 @@ def _conditions(query: ThreadQuery, folder: str | None) -> tuple[list[str], list
     if folder is not None:
         conditions.append("threads.cwd = ?")
         values.append(to_column(folder))
-    for column, wanted in (("client_kind", query.client_kinds), ("model_provider", query.model_providers)):
+    if query.leaving_out:
+        # As one value: there may be more of them than a statement may have.
+        conditions.append("threads.thread_id NOT IN (SELECT value FROM json_each(?))")
+        values.append(json.dumps(query.leaving_out))
+    for column, wanted in (
+        ("client_kind", query.client_kinds),
+        ("model_provider", query.model_providers),
+        ("originator", query.originators),
+    ):
         if wanted is not None:
             conditions.append(f"threads.{column} IN ({', '.join('?' * len(wanted))})")
             values += map(to_column, wanted)

@@ -62,6 +62,10 @@ class ThreadQuery:
     """Begun with one of these; None for any."""
     model_providers: tuple[str, ...] | None = None
     """With the models of one of these; None for any, also for none."""
+    originators: tuple[str, ...] | None = None
+    """Begun by a client of one of these names; None for any."""
+    leaving_out: tuple[str, ...] = ()
+    """None with one of these ids."""
     search: str = ""
     """Words, each of which the name or the beginning of the first ask has to hold; upper and lower case are one."""
 
@@ -82,6 +86,10 @@ class ThreadQuery:
         if self.client_kinds is not None and thread.client_kind not in self.client_kinds:
             return False
         if self.model_providers is not None and thread.model_provider not in self.model_providers:
+            return False
+        if self.originators is not None and thread.originator not in self.originators:
+            return False
+        if thread.thread_id in self.leaving_out:
             return False
         text = searchable(thread)
         return all(word in text for word in self.words)

@@ -340,6 +340,7 @@ class ThreadListParams(Params, frozen=True, kw_only=True):
     source_kinds: tuple[ThreadSourceKind, ...] | None = None
     """Omitted or empty means those that a person began."""
     originators: tuple[str, ...] | None = None
+    """Only those that clients of one of these names began; omitted or empty means any."""
     archived: bool | None = None
     """Whether only archived threads are meant, instead of only the others."""
     cwd: str | tuple[str, ...] | None = None
@@ -347,6 +348,7 @@ class ThreadListParams(Params, frozen=True, kw_only=True):
     search_term: str | None = None
     """Only threads with this in their title."""
     excluded_thread_ids: tuple[str, ...] | None = None
+    """Not these."""
     section_id: str | None = None
     project_id: str | None = None
     parent_thread_id: str | None = None
