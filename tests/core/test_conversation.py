@@ -1497,6 +1497,17 @@ def test_what_is_written_for_nobody_who_waits_is_passed_on_whole() -> None:
         playbook.skip()
 
 
+def test_a_piece_is_held_back_when_another_delegation_has_taken_its_place() -> None:
+    with book(msgspec.structs.replace(STREAMING, replaces_active_handoff=True)) as playbook:
+        playbook >> handoff() << Anything()
+        playbook >> writes("All ")
+        playbook >> handoff("call_2", "only core")
+        playbook.skip().advance(1.0)
+        playbook >> writes("pass")
+        playbook.advance(1.0)
+        playbook >> final("All pass") << reported("All pass", handoff_id="call_2", phase="final")
+
+
 def test_a_message_that_is_dropped_is_not_gone_on_with() -> None:
     with book(STREAMING) as playbook:
         playbook >> handoff() << Anything()

@@ -571,6 +571,12 @@ class Conversation:
             self._streaming.wrote(self._handoff.waiting_call(report.turn_id), report.delta, now)
         return [Show(event=report)]
 
+    def _piece_due(self, now: float) -> list[Effect]:
+        call_id = None if self.task is None else self._handoff.waiting_call(self.task.turn_id)
+        text = self._streaming.head
+        piece = self._streaming.due(call_id, now)
+        return [] if piece is None else [_send(self._handoff.piece(piece, text))]
+
     def _agent_dropped(self, report: reports.AgentMessageDropped, _: float) -> list[Effect]:
         self._streaming.dropped()
         return [Show(event=report)]
@@ -688,9 +694,7 @@ class Conversation:
             case _ if name == WORDS_TIMER:
                 return self._words_came(now)
             case _ if name == STREAMING_TIMER:
-                text = self._streaming.head
-                piece = self._streaming.due(now)
-                return [] if piece is None else [_send(self._handoff.piece(piece, text))]
+                return self._piece_due(now)
             case _ if name == PROGRESS_TIMER:
                 released = self._floor.release(now)
                 return [] if released is None else [self._progress(released)]

@@ -67,8 +67,10 @@ class Streaming:
         if self.deadline is None and not is_undecided and len(self._head) > self._n_sent:
             self.deadline = max(now, self._flushed_at + FLUSH_S)
 
-    def due(self, now: float) -> str | None:
-        """The piece that is to go out now; None when it is not time."""
+    def due(self, call_id: str | None, now: float) -> str | None:
+        """The piece that is to go out now; None when it is not time, or another delegation waits by now, or none."""
+        if call_id != self._call_id:
+            self.lost()
         if self.deadline is None or self.deadline > now:
             return None
         self.deadline = None
