@@ -1185,6 +1185,36 @@ def test_what_the_agent_says_is_only_to_be_known_where_the_floor_decides(
     )
 
 
+def test_what_is_written_for_a_delegation_that_waits_may_be_passed_on_as_it_comes() -> None:
+    handoff = Handoff(Options(speaks_by_channel=True, speech=Speech.IMMEDIATE))
+    assert handoff.waiting_call("turn_1") is None
+    delegate(handoff, "call_1", "run the tests")
+    assert handoff.waiting_call("turn_1") == "call_1"
+    assert handoff.waiting_call("turn_2") is None
+    handoff.stop_asked(None, 1.0)
+    assert handoff.waiting_call("turn_1") is None
+    for options in (
+        Options(speaks_by_channel=True),
+        Options(speaks_by_channel=True, speech=Speech.IMMEDIATE, client_managed_handoffs=True),
+        Options(speaks_by_channel=True, speech=Speech.IMMEDIATE, reports_as_items=True),
+    ):
+        other = Handoff(options)
+        delegate(other, "call_1", "run the tests")
+        assert other.waiting_call("turn_1") is None
+
+
+def test_of_a_text_that_was_streamed_only_the_rest_is_passed_on() -> None:
+    handoff = Handoff(Options(speaks_by_channel=True, speech=Speech.IMMEDIATE))
+    assert handoff.piece("all", "all") == intents.ReportProgress(handoff_id=None, text="all")
+    delegate(handoff, "call_1", "run the tests")
+    rest = effects.Send(intent=intents.ReportProgress(handoff_id="call_1", text="passed"))
+    assert handoff.message("turn_1", "all passed", Phase.FINAL, rest="passed").effects == (rest,)
+    assert handoff.message("turn_1", "all passed", Phase.COMMENTARY, rest="passed").effects == (rest,)
+    nothing_left = handoff.message("turn_1", "all failed", Phase.FINAL, rest="")
+    assert (nothing_left.effects, nothing_left.progress) == ((), None)
+    assert "all failed" in handoff.status(1.0)
+
+
 @pytest.mark.parametrize(
     ("text", "channel"),
     [

@@ -104,6 +104,17 @@ def test_nothing_goes_out_before_it_is_known_whether_it_may_be_spoken() -> None:
     assert streaming.due("c", 1.0) == "[ANALYSIS]"
 
 
+def test_of_a_long_message_the_middle_is_left_out() -> None:
+    streaming = streamed("c", "a" * 3000)
+    head = streaming.due("c", 1.0)
+    assert head is not None
+    assert 1900 < len(head) < 2000
+    streaming.wrote("c", "b" * 3000, 1.0)
+    assert streaming.due("c", 2.0) is None
+    rest = streaming.completed("c", "a" * 3000 + "b" * 3000)
+    assert rest == MARK + "b" * (4000 - len(head) - len(MARK.encode()))
+
+
 @given(text=st.text(st.sampled_from("aé😀\udcff\n"), max_size=30), n=st.integers(1, 400), size=st.integers(1, 700))
 def test_pieces_and_rest_are_the_text_or_its_two_ends(text: str, n: int, size: int) -> None:
     whole = text * n

@@ -7,6 +7,7 @@ import pytest
 
 from backchannel import core
 from backchannel.errors import LocalProtocolError
+from backchannel.server.asks import Ask
 from tests.runtime.stage import ended, message, until
 from tests.server.stage import Client, House, house
 
@@ -298,6 +299,26 @@ async def test_a_question_that_no_client_can_answer_is_declined(tmp_path: Path) 
         await until(lambda: agent.answers[2:] == [("a", True)], "the answer")
         agent.desk.put_nowait(ended("t"))
         await third.sees("turn/completed")
+
+
+async def test_the_voice_hears_that_a_client_has_answered(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id = (await client.ask("thread/start", {}))["thread"]["id"]
+        live, heard = staged.app.threads[thread_id], list[core.AgentReport]()
+        turn = live.submit(Ask(text="push it", by_voice=True), listener=heard.append)
+        await until(lambda: staged.agent(thread_id).requests != [], "the turn")
+        await asked(staged, client, thread_id)
+        client.answer(MAY_RUN, {"decision": "accept"})
+        withdrawn = core.AgentApprovalWithdrawn(turn_id=turn.turn_id, approval_id="a")
+        await until(lambda: heard[1:] == [withdrawn], "what the voice hears")
+        # Of its own answer it is told nothing.
+        await asked(staged, client, thread_id)
+        assert await live.decide("a", approved=False)
+        staged.agent(thread_id).desk.put_nowait(ended("t"))
+        await client.sees("turn/completed")
+        assert heard[2:] == [_request(), ended("t")]
+        assert staged.agent(thread_id).answers == [("a", True), ("a", False)]
 
 
 async def test_who_is_not_told_of_a_thread_any_more_answers_nothing_there(tmp_path: Path) -> None:

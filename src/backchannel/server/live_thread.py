@@ -233,6 +233,9 @@ class LiveThread:
             # The next turn may have a request of the same id.
             return
         is_first = await self.decide(approval_id, approved=decision == "approved")
+        if is_first:
+            # The voice need not ask any more.
+            self._pass_on(turn, core.AgentApprovalWithdrawn(turn_id=turn.turn_id, approval_id=approval_id))
         if is_first and decision == "cancelled" and self.turn is turn:
             await self.interrupt()
 
