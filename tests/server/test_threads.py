@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from backchannel import core
@@ -9,6 +10,7 @@ from backchannel.threads import (
     AgentSaid,
     ApprovalAsked,
     ApprovalSettled,
+    MemoryThreads,
     RanTests,
     Spoken,
     SqliteThreads,
@@ -24,6 +26,8 @@ from tests.server.stage import Client, House, house
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from backchannel.threads import Page, Turn, TurnQuery
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 
@@ -205,6 +209,34 @@ async def test_a_thread_that_nobody_uses_is_unloaded(tmp_path: Path) -> None:
         assert staged.agents_closed == 2
 
 
+class SlowThreads(MemoryThreads):
+    """A store that holds up who reads turns, until it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_read = threading.Event()
+
+    def turns(self, thread_id: str, query: TurnQuery) -> Page[Turn]:
+        self.may_read.wait(5)
+        return super().turns(thread_id, query)
+
+
+async def test_a_thread_that_is_about_to_be_used_is_not_unloaded(tmp_path: Path) -> None:
+    store = SlowThreads()
+    async with house(tmp_path, store=store, unload_after_s=0.02) as staged:
+        client, other = await staged.client(), await staged.client()
+        thread_id = await worked(staged, client)
+        left = await worked(staged, other)
+        await client.ask("thread/unsubscribe", {"threadId": thread_id})
+        id_ = client.send("thread/resume", {"threadId": thread_id})
+        # This one goes in the meantime.
+        await other.ask("thread/unsubscribe", {"threadId": left})
+        assert await other.sees("thread/closed") == {"threadId": left}
+        store.may_read.set()
+        assert (await client.answer_to(id_))["result"]["thread"]["status"] == {"type": "idle"}
+        assert (await client.ask("thread/loaded/list", {}))["data"] == [thread_id]
+
+
 async def test_a_thread_that_is_not_kept_leaves_nothing(tmp_path: Path) -> None:
     async with house(tmp_path) as staged:
         client = await staged.client()
@@ -273,6 +305,7 @@ async def test_a_fork_can_end_at_a_turn(tmp_path: Path) -> None:
             ({"beforeTurnId": ids[2]}, 2),
             ({"lastTurnId": ids[2]}, 3),
             ({"beforeTurnId": ids[0]}, 0),
+            ({"lastTurnId": ids[1]}, 2),
         ):
             forked = (await client.ask("thread/fork", {"threadId": thread_id, **params}))["thread"]
             assert forked["turns"] == turns[:n_turns]
@@ -280,7 +313,7 @@ async def test_a_fork_can_end_at_a_turn(tmp_path: Path) -> None:
             earlier = [entry.text for entry in staged.assignments[forked["id"]].earlier if isinstance(entry, UserAsked)]
             assert earlier == ["one", "two", "three"][:n_turns]
         said = await client.refused("thread/fork", {"threadId": thread_id, "lastTurnId": "x"})
-        assert said == f"expected the id of a turn of the thread {thread_id}, got 'x'"
+        assert said == f"expected the id of a turn of the thread {thread_id}, got x"
         both = {"threadId": thread_id, "lastTurnId": ids[0], "beforeTurnId": ids[1]}
         said = await client.refused("thread/fork", both)
         assert said == "expected one of lastTurnId and beforeTurnId, got both; leave one of them out"

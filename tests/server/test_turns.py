@@ -171,14 +171,71 @@ async def test_what_is_asked_while_a_turn_is_being_stopped_is_the_next_one(tmp_p
         agent = staged.agent(thread_id)
         client.send("turn/interrupt", {"threadId": thread_id, "turnId": turn_id})
         await until(lambda: agent.interrupts == 1, "the interruption")
-        await other.ask("turn/start", {"threadId": thread_id, "input": [{"type": "text", "text": "and that"}]})
+        answers = [
+            (await other.ask("turn/start", {"threadId": thread_id, "input": [{"type": "text", "text": text}]}))["turn"]
+            for text in ("and that", "quickly")
+        ]
         assert agent.steered == []
         agent.desk.put_nowait(ended("t", core.Outcome.INTERRUPTED))
-        await client.sees("turn/started", times=2)
+        began = (await client.sees("turn/started", times=2))["turn"]
+        assert [answer["id"] for answer in answers] == [began["id"]] * 2
+        await until(lambda: agent.steered == ["quickly"], "the change")
         assert [request.text for request in agent.requests] == ["fix it", "and that"]
         agent.desk.put_nowait(ended("t"))
+        assert (await client.sees("turn/completed", times=2))["turn"]["id"] == began["id"]
+
+
+async def test_what_is_asked_as_the_next_turn_is_about_to_begin_changes_it(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id, turn_id = await begun(staged, client)
+        live, agent = staged.app.threads[thread_id], staged.agent(thread_id)
+        client.send("turn/interrupt", {"threadId": thread_id, "turnId": turn_id})
+        await until(lambda: agent.interrupts == 1, "the interruption")
+        asked_at_the_end = list[object]()
+        assert live.turn is not None
+        live.turn.listeners.append(lambda _: asked_at_the_end.append(live.submit(Ask(text="quickly"))))
+        turn = live.submit(Ask(text="next"))
+        agent.desk.put_nowait(ended("t", core.Outcome.INTERRUPTED))
+        await until(lambda: asked_at_the_end == [turn], "the end of the first turn")
+        await until(lambda: agent.steered == ["quickly"], "the change")
+        assert [request.text for request in agent.requests] == ["fix it", "next"]
+        agent.desk.put_nowait(ended("t"))
         await client.sees("turn/completed", times=2)
-        assert agent.steered == []
+
+
+async def test_who_asked_for_the_next_turn_and_is_gone_is_told_nothing_of_it(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id, turn_id = await begun(staged, client)
+        live, agent = staged.app.threads[thread_id], staged.agent(thread_id)
+        id_ = client.send("turn/interrupt", {"threadId": thread_id, "turnId": turn_id})
+        await until(lambda: agent.interrupts == 1, "the interruption")
+        heard = list[core.AgentReport]()
+        turn = live.submit(Ask(text="next", by_voice=True), listener=heard.append)
+        turn.listeners.remove(heard.append)
+        agent.desk.put_nowait(ended("t", core.Outcome.INTERRUPTED))
+        await client.answer_to(id_)
+        live.on_report = heard.append
+        agent.desk.put_nowait(message("t", "Next."))
+        await until(lambda: heard == [message("t", "Next.")], "what the new voice hears")
+        assert live.turn is turn
+        agent.desk.put_nowait(ended("t"))
+        await client.sees("turn/completed", times=2)
+
+
+async def test_what_was_asked_before_a_stop_is_not_begun_after_it(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id, turn_id = await begun(staged, client)
+        agent = staged.agent(thread_id)
+        agent.refuses_with = LocalProtocolError("no turn is running")
+        client.send("turn/steer", {"threadId": thread_id, "input": TEXT, "expectedTurnId": turn_id})
+        await interrupted(staged, client, thread_id, turn_id)
+        told = (await client.sees("error"))["error"]["message"]
+        assert told == "failed to submit turn input: the turn was stopped before it could take this"
+        assert staged.app.threads[thread_id].turn is None
+        assert len(agent.requests) == 1
 
 
 async def interrupted(staged: House, client: Client, thread_id: str, turn_id: str) -> Any:
@@ -299,6 +356,85 @@ async def test_a_question_that_no_client_can_answer_is_declined(tmp_path: Path) 
         await until(lambda: agent.answers[2:] == [("a", True)], "the answer")
         agent.desk.put_nowait(ended("t"))
         await third.sees("turn/completed")
+
+
+async def settled(client: Client) -> None:
+    """Wait until what has begun has gone through: a request takes more steps than a question's end."""
+    for _ in range(10):
+        await client.ask("thread/loaded/list", {})
+
+
+async def two_asked(staged: House) -> tuple[Client, Client, str]:
+    """Two clients that are asked for permission."""
+    first, second = await staged.client(), await staged.client()
+    thread_id, _ = await begun(staged, first)
+    await second.ask("thread/resume", {"threadId": thread_id})
+    await asked(staged, first, thread_id)
+    await second.sees(MAY_RUN)
+    return first, second, thread_id
+
+
+async def over(staged: House, client: Client, thread_id: str) -> None:
+    staged.agent(thread_id).desk.put_nowait(ended("t"))
+    await client.sees("turn/completed")
+
+
+async def test_who_cannot_answer_and_leaves_does_not_answer_for_the_others(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        first, second, thread_id = await two_asked(staged)
+        third = await staged.client()
+        first.cannot_answer(MAY_RUN)
+        await settled(third)
+        staged.app.disconnect(first.peer)
+        staged.app.disconnect(second.peer)
+        await settled(third)
+        assert staged.agent(thread_id).answers == []
+        await third.ask("thread/resume", {"threadId": thread_id})
+        await over(staged, third, thread_id)
+
+
+async def test_who_cannot_answer_and_unsubscribes_does_not_answer_for_the_others(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        first, second, thread_id = await two_asked(staged)
+        first.cannot_answer(MAY_RUN)
+        await first.ask("thread/unsubscribe", {"threadId": thread_id})
+        await settled(second)
+        assert staged.agent(thread_id).answers == []
+        second.cannot_answer(MAY_RUN)
+        await until(lambda: staged.agent(thread_id).answers == [("a", False)], "the answer")
+        await over(staged, second, thread_id)
+
+
+async def test_an_answer_that_comes_with_the_next_question_does_not_count_for_that_one(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id, _ = await begun(staged, client)
+        await asked(staged, client, thread_id)
+        agent = staged.agent(thread_id)
+        agent.desk.put_nowait(
+            core.AgentApprovalRequested(turn_id="t", approval_id="a", action="wipe", detail="rm -rf /")
+        )
+        client.answer(MAY_RUN, {"decision": "accept"})
+        assert (await client.sees(MAY_RUN, times=2))["command"] == "rm -rf /"
+        await settled(client)
+        assert agent.answers == []
+        assert [each["requestId"] for each in client.all("serverRequest/resolved")] == [0]
+        await over(staged, client, thread_id)
+
+
+async def test_when_the_voice_ends_a_question_that_only_it_could_have_answered_is_declined(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id, _ = await begun(staged, client)
+        live = staged.app.threads[thread_id]
+        live.on_report = lambda _: None
+        await asked(staged, client, thread_id)
+        client.cannot_answer(MAY_RUN)
+        await settled(client)
+        assert staged.agent(thread_id).answers == []
+        live.voice_ended()
+        await until(lambda: staged.agent(thread_id).answers == [("a", False)], "the answer")
+        await over(staged, client, thread_id)
 
 
 async def test_the_voice_hears_that_a_client_has_answered(tmp_path: Path) -> None:

@@ -129,9 +129,9 @@ class TwoStores(RuleBasedStateMachine):
     def put_items(self, thread_id: str, turn_id: str, items: tuple[TurnItem, ...], at_ms: int) -> None:
         self.both(lambda store: store.put_items(thread_id, turn_id, items, at_ms=at_ms))
 
-    @rule(thread_id=THREADS, new_id=THREADS, at_ms=TIMES, before_turn_id=st.none() | TURNS)
-    def fork(self, thread_id: str, new_id: str, at_ms: int, before_turn_id: str | None) -> None:
-        self.both(lambda store: store.fork(thread_id, new_id, at_ms=at_ms, before_turn_id=before_turn_id))
+    @rule(thread_id=THREADS, new_id=THREADS, at_ms=TIMES, last=st.none() | TURNS, before=st.none() | TURNS)
+    def fork(self, thread_id: str, new_id: str, at_ms: int, last: str | None, before: str | None) -> None:
+        self.both(lambda store: store.fork(thread_id, new_id, at_ms=at_ms, last_turn_id=last, before_turn_id=before))
 
     @rule(thread_id=THREADS, name=MAYBE_TEXTS)
     def set_name(self, thread_id: str, name: str | None) -> None:

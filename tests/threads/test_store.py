@@ -539,7 +539,11 @@ def test_a_copy_may_end_before_a_turn(store: ThreadStore) -> None:
     assert not store.entries("c", newest=9)
     assert not turns_of(store, "c")
     assert listed(store, search="fix it") == "b a"
-    assert store.fork("b", "d", at_ms=60, before_turn_id=None).first_ask == "fix it"
+    assert store.fork("b", "d", at_ms=60, last_turn_id="t").first_ask == "fix it"
+    assert store.fork("a", "f", at_ms=60, last_turn_id="u").first_ask == "fix it"
+    assert store.entries("f", newest=99) == whole[:8]
+    store.fork("a", "g", at_ms=60, last_turn_id="v")
+    assert store.entries("g", newest=99) == whole
     with pytest.raises(LocalProtocolError, match="expected the id of a turn of the thread b, got u"):
         store.fork("b", "e", at_ms=60, before_turn_id="u")
     assert store.get("e") is None

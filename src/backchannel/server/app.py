@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import dataclasses
 import importlib
@@ -26,7 +27,7 @@ from backchannel.threads import ThreadWriter, new_thread_id
 from backchannel.wire import appserver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -90,6 +91,8 @@ class App:
         self._kept: set[str] = set()
         """The threads that the store has."""
         self._ephemeral: set[str] = set()
+        self._held: collections.Counter[str] = collections.Counter()
+        """How many are about to use a thread."""
         self._questions: dict[str, list[Question]] = {}
         """Those that wait for an answer, by their thread."""
         self._tasks = Tasks(on_failure=_failed)
@@ -146,6 +149,8 @@ class App:
     def disconnect(self, peer: Peer) -> None:
         """A client has left. What it started goes on."""
         self.peers.discard(peer)
+        for thread_id in list(peer.threads):
+            self.leave(peer, thread_id)
         peer.leave()
 
     def tell(self, thread_id: str, method: str, params: msgspec.Struct) -> None:
@@ -161,19 +166,15 @@ class App:
 
     def ask(
         self, thread_id: str, method: str, params: msgspec.Struct, answered: Callable[[msgspec.Raw | None], None]
-    ) -> Callable[[], None]:
+    ) -> Question:
         """See `Services`."""
-        question = Question(thread_id, method, params, answered=answered, start=self.start)
-        self._questions.setdefault(thread_id, []).append(question)
+        questions = self._questions.setdefault(thread_id, [])
+        question = Question(thread_id, method, params, answered=answered, over=questions.remove, start=self.start)
+        questions.append(question)
         for peer in self.peers:
             if thread_id in peer.threads:
                 question.put_to(peer)
-
-        def withdraw() -> None:
-            self._questions[thread_id].remove(question)
-            question.withdraw()
-
-        return withdraw
+        return question
 
     def ask_what_waits(self, peer: Peer, thread_id: str) -> None:
         """A client is told of a thread from now on: whatever still waits for an answer there may be its to answer."""
@@ -186,7 +187,7 @@ class App:
     def leave(self, peer: Peer, thread_id: str) -> None:
         """A client is not told of a thread any more, and has nothing to answer there."""
         peer.threads.discard(thread_id)
-        for question in self._questions.get(thread_id, ()):
+        for question in list(self._questions.get(thread_id, ())):
             question.take_from(peer)
 
     # The store
@@ -240,14 +241,27 @@ class App:
                 if self._is_unused(live)
             }
             for thread_id, since in unused_since.items():
-                voice = self.voices.get(thread_id)
-                # A call can go on without the client that began it.
-                last_use = since if voice is None else max(since, voice.last_said_at)
+                last_use = max(since, self.threads[thread_id].last_used_at)
+                if (voice := self.voices.get(thread_id)) is not None:
+                    # A call can go on without the client that began it.
+                    last_use = max(last_use, voice.last_said_at)
                 if now - last_use >= after_s:
                     self.start("unload", self._unload(thread_id))
 
     def _is_unused(self, live: LiveThread) -> bool:
-        return live.turn is None and not any(live.thread_id in peer.threads for peer in self.peers)
+        is_held = live.thread_id in self._held
+        return live.turn is None and not is_held and not any(live.thread_id in peer.threads for peer in self.peers)
+
+    @contextlib.contextmanager
+    def holding(self, thread_id: str) -> Iterator[None]:
+        """A thread stays loaded."""
+        self._held[thread_id] += 1
+        try:
+            yield
+        finally:
+            self._held[thread_id] -= 1
+            if not self._held[thread_id]:
+                del self._held[thread_id]
 
     async def _unload(self, thread_id: str) -> None:
         live = self.threads.get(thread_id)

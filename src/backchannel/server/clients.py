@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["serve_client"]
 
-_LAST_ANSWERS_S: Final = 1.0
-_LAST_WORDS_S: Final = 1.0
+_LAST_ANSWERS_S: Final = 0.8
+_LAST_WORDS_S: Final = 0.8
 
 
 async def serve_client(

@@ -60,10 +60,13 @@ class LiveThread:
         """Is told of the turns that nobody asked for by voice; the voice, while there is one."""
         self.on_ask: Callable[[str], None] | None = None
         """Is told what a client asks; likewise."""
+        self.last_used_at = asyncio.get_running_loop().time()
+        """When it was last asked for something or a turn of it ended, in the loop's time."""
         self._agent = agent
         self._services = services
         self._work: asyncio.Task[None] | None = None
-        self._is_stopping = False
+        self._next: RunningTurn | None = None
+        """The turn that begins when the one that is being stopped has ended."""
         self._is_closed = False
         self._has_failed = False
         self._tokens = core.TokensUsed()
@@ -85,15 +88,15 @@ class LiveThread:
 
         What is asked while a turn is being stopped is the next turn.
         """
-        if self.turn is not None and self._is_stopping:
-            self._services.start("next turn", self._after(self.turn, ask, listener))
-            return self.turn
-        if self.turn is not None:
+        self.last_used_at = asyncio.get_running_loop().time()
+        before = self.turn
+        turn = self._next or before
+        if turn is not None and not turn.is_stopped:
             if listener is not None:
-                self.turn.listeners.append(listener)
-            self._services.start("steer", self._steer(self.turn, ask))
-            return self.turn
-        turn = self.turn = RunningTurn(
+                turn.listeners.append(listener)
+            self._services.start("steer", self._steer(turn, ask))
+            return turn
+        turn = RunningTurn(
             self.thread,
             metadata=ask.metadata_after({}),
             services=self._services,
@@ -102,9 +105,28 @@ class LiveThread:
         )
         if listener is not None:
             turn.listeners.append(listener)
+        if before is None:
+            self._begin(turn, ask)
+        else:
+            self._next = turn
+            self._services.start("next turn", self._begin_next(turn, ask))
+        return turn
+
+    def _begin(self, turn: RunningTurn, ask: Ask) -> None:
+        self.turn = turn
         self._has_failed = False
         self._work = self._services.start("turn", self._run(turn, ask))
-        return turn
+
+    async def _begin_next(self, turn: RunningTurn, ask: Ask) -> None:
+        await self._ended()
+        self._next = None
+        if not self._is_closed:
+            self._begin(turn, ask)
+
+    async def _ended(self) -> None:
+        """Wait until the turn that runs is over."""
+        if self._work is not None:
+            await asyncio.wait([self._work])
 
     async def prepare(self) -> None:
         """Make ready what the next turn is going to need."""
@@ -116,7 +138,7 @@ class LiveThread:
         work = self._work
         if self.turn is None or work is None:
             return
-        self._is_stopping = True
+        self.turn.is_stopped = True
         self.turn.take_back_questions()
         with contextlib.suppress(LocalProtocolError):
             await self._agent.interrupt()
@@ -137,6 +159,12 @@ class LiveThread:
             await self._agent.answer_approval(approval_id, approved=approved)
         return True
 
+    def voice_ended(self) -> None:
+        """The voice does not hear of this thread any more, and asks nothing."""
+        self.on_report = self.on_ask = None
+        if self.turn is not None:
+            self.turn.reconsider_questions()
+
     def failed(self, message: str) -> None:
         """Something that was asked of the thread could not be done."""
         self._has_failed = True
@@ -151,16 +179,12 @@ class LiveThread:
         """End its turn and its agent. Idempotent."""
         self._is_closed = True
         await self.interrupt()
-        if self._work is not None:
-            await asyncio.wait([self._work])
+        await self._ended()
         await self._agent.close()
 
     # The turn
 
     async def _run(self, turn: RunningTurn, ask: Ask) -> None:
-        self._status_changed()
-        turn.begin(ask)
-        self._pass_on_ask(ask)
         request = TurnRequest(
             turn_id=turn.turn_id,
             text=ask.text,
@@ -174,6 +198,9 @@ class LiveThread:
         )
         end: core.AgentTurnEnded | None = None
         try:
+            self._status_changed()
+            turn.begin(ask)
+            self._pass_on_ask(ask)
             async with contextlib.aclosing(self._agent.run(request)) as reports:
                 async for report in reports:
                     if isinstance(report, core.AgentTurnEnded):
@@ -193,13 +220,15 @@ class LiveThread:
             error = f"the agent {self._agent.name} stopped without saying how it ended"
             end = core.AgentTurnEnded(turn_id=turn.turn_id, outcome=core.Outcome.FAILED, error=error)
         self.turn = None
-        self._is_stopping = False
+        self.last_used_at = asyncio.get_running_loop().time()
         if not isinstance(end.tokens, msgspec.UnsetType):
             self._tokens += end.tokens
         turn.end(end, tokens=self._tokens)
         self._pass_on(turn, end)
 
     async def _steer(self, turn: RunningTurn, ask: Ask) -> None:
+        if self._next is turn:
+            await self._ended()
         # A turn that has only just been asked for has to begin first.
         await asyncio.sleep(0)
         metadata = ask.metadata_after(turn.metadata)
@@ -208,35 +237,40 @@ class LiveThread:
         except SteerRefused as exc:
             self.failed(f"failed to submit turn input: {exc}")
         except LocalProtocolError:
-            # It ended while the change was on its way.
-            await self._after(turn, ask)
+            await self._too_late(turn, ask)
         else:
             turn.metadata = metadata
             turn.changed(ask)
             self._pass_on_ask(ask)
 
-    async def _after(self, turn: RunningTurn, ask: Ask, listener: Callable[[AgentReport], None] | None = None) -> None:
-        """Ask when a turn is over that cannot take it any more, so that it is not lost."""
-        if self.turn is turn and self._work is not None:
-            await asyncio.wait([self._work])
+    async def _too_late(self, turn: RunningTurn, ask: Ask) -> None:
+        """The turn ended while the change was on its way: it is the next one, unless somebody said stop after it."""
+        if turn.is_stopped:
+            self.failed("failed to submit turn input: the turn was stopped before it could take this")
+            return
+        if self.turn is turn:
+            await self._ended()
         if not self._is_closed:
-            self.submit(ask, listener=listener)
+            self.submit(ask)
 
     def _answered(self, turn: RunningTurn, approval_id: str, decision: Decision) -> None:
         if decision == "unanswered" and self.on_report is not None:
             # The voice asks too.
             return
+        # At once: the agent may ask anew, with the same id.
+        if self.turn is not turn or not turn.answered(approval_id, approved=decision == "approved"):
+            return
+        # The voice need not ask any more.
+        self._pass_on(turn, core.AgentApprovalWithdrawn(turn_id=turn.turn_id, approval_id=approval_id))
         self._services.start("approval", self._do_as_decided(turn, approval_id, decision))
 
     async def _do_as_decided(self, turn: RunningTurn, approval_id: str, decision: Decision) -> None:
         if self.turn is not turn:
             # The next turn may have a request of the same id.
             return
-        is_first = await self.decide(approval_id, approved=decision == "approved")
-        if is_first:
-            # The voice need not ask any more.
-            self._pass_on(turn, core.AgentApprovalWithdrawn(turn_id=turn.turn_id, approval_id=approval_id))
-        if is_first and decision == "cancelled" and self.turn is turn:
+        with contextlib.suppress(LocalProtocolError):
+            await self._agent.answer_approval(approval_id, approved=decision == "approved")
+        if decision == "cancelled" and self.turn is turn:
             await self.interrupt()
 
     # Who hears of it

@@ -7,6 +7,7 @@ there answer with an error would wait for good, so it is given up.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
@@ -26,6 +27,7 @@ __all__ = ["Decision", "Question", "decision_of"]
 Decision: TypeAlias = Literal["approved", "declined", "cancelled", "unanswered"]
 """Of a client: to go on, to go on without it, to stop the turn, or that nobody there knows such questions."""
 
+_Asked: TypeAlias = "tuple[jsonrpc.RequestId, asyncio.Future[msgspec.Raw]]"
 _YES: Final = ("accept", "acceptForSession")
 _log = logging.getLogger(__name__)
 
@@ -37,7 +39,8 @@ class Question:
         thread_id: What it is about.
         method: Of the request.
         params: Of the request.
-        answered: Is told the answer; None when all who were asked cannot give one.
+        answered: Is told the answer, unless it was withdrawn; None when all who were asked cannot give one.
+        over: Is told that it is withdrawn.
         start: Runs something that belongs to the server.
     """
 
@@ -48,14 +51,16 @@ class Question:
         params: msgspec.Struct,
         *,
         answered: Callable[[msgspec.Raw | None], None],
+        over: Callable[[Question], None],
         start: Callable[[str, Coroutine[object, object, None]], object],
     ) -> None:
         self._thread_id = thread_id
         self._method = method
         self._params = params
         self._answered = answered
+        self._over = over
         self._start = start
-        self._asked: dict[Peer, tuple[jsonrpc.RequestId, asyncio.Future[msgspec.Raw]]] = {}
+        self._asked: dict[Peer, _Asked] = {}
         self._cannot: set[Peer] = set()
         """Of those, who answered with an error."""
 
@@ -63,46 +68,47 @@ class Question:
         """Ask a client, unless it has been."""
         if peer not in self._asked:
             self._asked[peer] = asked = peer.ask(self._method, self._params)
-            self._start("question", self._wait(peer, asked[1]))
+            self._start("question", self._wait(peer, asked))
 
     def take_from(self, peer: Peer) -> None:
         """It is not this client's to answer any more."""
         asked = self._asked.pop(peer, None)
         if asked is not None:
             self._cannot.discard(peer)
-            self._forget(peer, *asked)
-            self._give_up_if_nobody_can()
+            self._forget(peer, asked)
+            self.reconsider()
 
     def withdraw(self) -> None:
-        """No answer is wanted any more."""
-        for peer, asked in self._asked.items():
-            self._forget(peer, *asked)
+        """No answer is wanted any more, not even one that has just come."""
+        asked, self._asked = self._asked, {}
+        for peer, each in asked.items():
+            self._forget(peer, each)
+        self._over(self)
 
-    def _forget(self, peer: Peer, request_id: jsonrpc.RequestId, future: asyncio.Future[msgspec.Raw]) -> None:
+    def reconsider(self) -> None:
+        """Give up, if all who are there cannot answer."""
+        if self._asked and self._cannot >= self._asked.keys():
+            self._answered(None)
+
+    def _forget(self, peer: Peer, asked: _Asked) -> None:
+        request_id, future = asked
         peer.withdraw(request_id)
         future.cancel()
         told = appserver.ServerRequestResolvedNotification(thread_id=self._thread_id, request_id=request_id)
         peer.tell("serverRequest/resolved", told)
 
-    async def _wait(self, peer: Peer, future: asyncio.Future[msgspec.Raw]) -> None:
-        try:
-            answer = await future
-        except CannotAnswer as exc:
-            _log.warning("! a client cannot answer %s: %s", self._method, exc)
-            self._cannot.add(peer)
-        except ClientGone:
-            self._asked.pop(peer, None)
-            self._cannot.discard(peer)
-        except asyncio.CancelledError:
-            return
-        else:
+    async def _wait(self, peer: Peer, asked: _Asked) -> None:
+        answer: msgspec.Raw | None = None
+        with contextlib.suppress(ClientGone, asyncio.CancelledError):
+            try:
+                answer = await asked[1]
+            except CannotAnswer as exc:
+                _log.warning("! a client cannot answer %s: %s", self._method, exc)
+                if self._asked.get(peer) is asked:
+                    self._cannot.add(peer)
+                    self.reconsider()
+        if answer is not None and self._asked.get(peer) is asked:
             self._answered(answer)
-            return
-        self._give_up_if_nobody_can()
-
-    def _give_up_if_nobody_can(self) -> None:
-        if self._asked and len(self._cannot) == len(self._asked):
-            self._answered(None)
 
 
 def decision_of(method: str, answer: msgspec.Raw) -> Decision:

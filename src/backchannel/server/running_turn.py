@@ -1,5 +1,7 @@
 """The turn that runs: what its agent reports becomes, in one place and in order, what is told and what is kept.
 
+The file is long because the order of what is told can only be judged together.
+
 Source: app-server.md 1.6 for the order of the notifications.
 """
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
     from backchannel.core import AgentReport
     from backchannel.server.asks import Ask
-    from backchannel.server.questions import Decision
+    from backchannel.server.questions import Decision, Question
     from backchannel.server.services import Services
     from backchannel.threads import Entry, Thread
 
@@ -54,7 +56,7 @@ _STATUSES: Final[dict[core.Outcome, appserver.TurnStatus]] = {
 class _Question:
     """A request for permission that waits for an answer."""
 
-    withdraw: Callable[[], None]
+    asked: Question
     command_id: str
     """Of what is done when it may."""
 
@@ -81,6 +83,8 @@ class RunningTurn:
     ) -> None:
         self.turn_id = services.new_id()
         self.metadata = metadata
+        self.is_stopped = False
+        """Whether somebody wants it to end."""
         self.listeners: list[Callable[[AgentReport], None]] = []
         """Those who asked for it by voice; with none, the voice hears of it as of something that others asked for."""
         self._thread = thread
@@ -153,10 +157,15 @@ class RunningTurn:
         decision = screen.ApprovalDecision.APPROVED if approved else screen.ApprovalDecision.DECLINED
         return self._settle(approval_id, decision, status=None if approved else "declined")
 
+    def reconsider_questions(self) -> None:
+        """The voice does not ask any more."""
+        for question in list(self._questions.values()):
+            question.asked.reconsider()
+
     def take_back_questions(self) -> None:
         """No request for permission needs an answer any more."""
         for approval_id, question in self._questions.items():
-            question.withdraw()
+            question.asked.withdraw()
             self._keep_decision(approval_id, screen.ApprovalDecision.WITHDRAWN)
         self._questions.clear()
 
@@ -345,8 +354,8 @@ class RunningTurn:
                 at_ms=at_ms, turn_id=self.turn_id, approval_id=self._kept_id(approval_id), action=report.action
             )
         )
-        withdraw = self._services.ask(self._thread_id, method, params, answered)
-        self._questions[approval_id] = _Question(withdraw=withdraw, command_id=command_id)
+        asked = self._services.ask(self._thread_id, method, params, answered)
+        self._questions[approval_id] = _Question(asked=asked, command_id=command_id)
         self._on_status()
 
     def _settle(
@@ -356,7 +365,7 @@ class RunningTurn:
         question = self._questions.pop(approval_id, None)
         if question is None:
             return False
-        question.withdraw()
+        question.asked.withdraw()
         self._keep_decision(approval_id, decision)
         self._on_status()
         if status is not None:

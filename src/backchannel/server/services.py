@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     import msgspec
 
+    from backchannel.server.questions import Question
     from backchannel.threads import Thread, ThreadStore
 
 __all__ = ["Services"]
@@ -23,12 +24,8 @@ class Services(Protocol):
 
     def ask(
         self, thread_id: str, method: str, params: msgspec.Struct, answered: Callable[[msgspec.Raw | None], None]
-    ) -> Callable[[], None]:
-        """Ask the clients that are subscribed; the first answer counts, None when none of them can give one.
-
-        Returns:
-            Takes the question back.
-        """
+    ) -> Question:
+        """Ask the clients that are subscribed; the first answer counts, None when none of them can give one."""
 
     def keep(self, thread: Thread, write: Callable[[ThreadStore], object]) -> None:
         """Write something of a thread into the store, in order; the thread itself is made there first."""

@@ -13,7 +13,8 @@ from backchannel import __version__
 from backchannel.agents import EARLIER_ENTRIES
 from backchannel.config import OPENAI
 from backchannel.context.scans import branch_of, find_project
-from backchannel.errors import BackchannelError, StoreError, UnknownThread, UsageError
+from backchannel.errors import BackchannelError, LocalProtocolError, StoreError, UnknownThread, UsageError
+from backchannel.server.aside import aside
 from backchannel.server.methods import Methods, Refused, check_thread_id, row
 from backchannel.server.seen import seen_source, seen_turn
 from backchannel.server.settings import Assignment, changed_for_thread, seen_policy, seen_sandbox
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from backchannel.server.app import App
     from backchannel.server.live_thread import LiveThread
     from backchannel.server.peer import Peer
-    from backchannel.threads import SortKey, Turn
+    from backchannel.threads import SortKey
 
 __all__ = ["thread_methods"]
 
@@ -101,39 +102,33 @@ class _Threads:
             if params.cwd is not None:
                 thread = dataclasses.replace(thread, cwd=self._folder(params.cwd))
             live = await self._load(thread, settings, is_kept=True)
-        turns = () if params.exclude_turns else await self._turns(params.thread_id)
-        return self._joined(peer, live, turns=turns)
+        return await self._joined_with_turns(peer, live, without=params.exclude_turns)
 
     async def fork(self, peer: Peer, params: appserver.ThreadForkParams) -> appserver.ThreadStartResponse:
         check_thread_id(params.thread_id)
+        if params.last_turn_id is not None and params.before_turn_id is not None:
+            raise Refused("expected one of lastTurnId and beforeTurnId, got both; leave one of them out")
         await self._app.flush()
-        before_turn_id = await self._first_left_out(params)
         new_id, at_ms = self._app.new_id(), self._app.now_ms()
         store = self._app.options.store
         try:
-            thread = await asyncio.to_thread(
-                lambda: store.fork(params.thread_id, new_id, at_ms=at_ms, before_turn_id=before_turn_id)
+            thread = await aside(
+                lambda: store.fork(
+                    params.thread_id,
+                    new_id,
+                    at_ms=at_ms,
+                    last_turn_id=params.last_turn_id,
+                    before_turn_id=params.before_turn_id,
+                )
             )
         except UnknownThread:
             raise Refused(f"no rollout found for thread id {params.thread_id}") from None
+        except LocalProtocolError as exc:
+            raise Refused(str(exc)) from None
         except StoreError as exc:
             raise _unusable(exc) from exc
         live = await self._load(thread, changed_for_thread(self._settings(thread), params), is_kept=True)
-        turns = () if params.exclude_turns else await self._turns(new_id)
-        return self._joined(peer, live, turns=turns)
-
-    async def _first_left_out(self, params: appserver.ThreadForkParams) -> str | None:
-        """The first turn that a copy does not have; None when it has all."""
-        wanted = params.before_turn_id if params.last_turn_id is None else params.last_turn_id
-        if wanted is None or await self._stored(params.thread_id) is None:
-            return None
-        if params.last_turn_id is not None and params.before_turn_id is not None:
-            raise Refused("expected one of lastTurnId and beforeTurnId, got both; leave one of them out")
-        turns = [turn.turn_id for turn in await self._kept_turns(params.thread_id, with_items=False)]
-        if wanted not in turns:
-            raise Refused(f"expected the id of a turn of the thread {params.thread_id}, got {wanted!r}")
-        rest = turns[turns.index(wanted) + (params.last_turn_id is not None) :]
-        return rest[0] if rest else None
+        return await self._joined_with_turns(peer, live, without=params.exclude_turns)
 
     async def read(self, _: Peer, params: appserver.ThreadReadParams) -> appserver.ThreadReadResponse:
         check_thread_id(params.thread_id)
@@ -162,7 +157,7 @@ class _Threads:
                 leaving_out=params.excluded_thread_ids or (),
                 search=params.search_term or "",
             )
-            page = await asyncio.to_thread(self._app.options.store.list_threads, query)
+            page = await aside(lambda: self._app.options.store.list_threads(query))
         except UsageError as exc:
             raise Refused(str(exc)) from exc
         except StoreError as exc:
@@ -227,7 +222,7 @@ class _Threads:
         check_thread_id(thread_id)
         await self._app.flush()
         try:
-            await asyncio.to_thread(change, thread_id)
+            await aside(lambda: change(thread_id))
         except UnknownThread:
             raise Refused(f"no rollout found for thread id {thread_id}") from None
         except StoreError as exc:
@@ -253,7 +248,7 @@ class _Threads:
             return make(Assignment(thread=thread, settings=settings, earlier=earlier))
 
         try:
-            agent = await asyncio.to_thread(made)
+            agent = await aside(made)
         except BackchannelError as exc:
             raise Refused(str(exc)) from exc
         if (live := self._app.threads.get(thread.thread_id)) is not None:
@@ -290,20 +285,24 @@ class _Threads:
     async def _stored(self, thread_id: str) -> Thread | None:
         await self._app.flush()
         try:
-            return await asyncio.to_thread(self._app.options.store.get, thread_id)
+            return await aside(lambda: self._app.options.store.get(thread_id))
         except StoreError as exc:
             raise _unusable(exc) from exc
+
+    async def _joined_with_turns(self, peer: Peer, live: LiveThread, *, without: bool) -> appserver.ThreadStartResponse:
+        # It must not be unloaded meanwhile.
+        with self._app.holding(live.thread_id):
+            turns = () if without else await self._turns(live.thread_id)
+            return self._joined(peer, live, turns=turns)
 
     async def _turns(self, thread_id: str) -> tuple[appserver.Turn, ...]:
         await self._app.flush()
-        return tuple(seen_turn(turn) for turn in await self._kept_turns(thread_id, with_items=True))
-
-    async def _kept_turns(self, thread_id: str, *, with_items: bool) -> tuple[Turn, ...]:
-        query = TurnQuery(limit=_MAX_TURNS, with_items=with_items)
+        query = TurnQuery(limit=_MAX_TURNS, with_items=True)
         try:
-            return (await asyncio.to_thread(self._app.options.store.turns, thread_id, query)).items
+            page = await aside(lambda: self._app.options.store.turns(thread_id, query))
         except StoreError as exc:
             raise _unusable(exc) from exc
+        return tuple(seen_turn(turn) for turn in page.items)
 
     def _seen(self, thread: Thread, *, turns: tuple[appserver.Turn, ...] = ()) -> appserver.Thread:
         live = self._app.threads.get(thread.thread_id)

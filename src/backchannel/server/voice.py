@@ -259,7 +259,7 @@ class Voice:
 
     def _over(self) -> None:
         self._is_live = False
-        self._live.on_report = self._live.on_ask = None
+        self._live.voice_ended()
         self._reports.put_nowait(None)
         self._on_over(self)
 

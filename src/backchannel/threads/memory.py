@@ -108,11 +108,21 @@ class MemoryThreads:
             del self._threads[thread_id]
             del self._order[bisect.bisect_left(self._order, kept.place)]
 
-    def fork(self, thread_id: str, new_id: str, *, at_ms: int, before_turn_id: str | None = None) -> Thread:
+    def fork(
+        self,
+        thread_id: str,
+        new_id: str,
+        *,
+        at_ms: int,
+        last_turn_id: str | None = None,
+        before_turn_id: str | None = None,
+    ) -> Thread:
         """See `ThreadStore`."""
         with self._lock:
             kept = self._known(thread_id)
             copy = kept.copied_as(new_id, at_ms=at_ms)
+            if last_turn_id is not None:
+                before_turn_id = kept.turn_after(last_turn_id)
             if before_turn_id is not None:
                 kept.check_turn(before_turn_id)
                 copy.cut_before(before_turn_id)
@@ -249,6 +259,11 @@ class _Kept:
     def check_turn(self, turn_id: str) -> None:
         if turn_id not in self.turns:
             raise LocalProtocolError(f"expected the id of a turn of the thread {self.thread.thread_id}, got {turn_id}")
+
+    def turn_after(self, turn_id: str) -> str | None:
+        self.check_turn(turn_id)
+        turns = list(self.turns)
+        return next(iter(turns[turns.index(turn_id) + 1 :]), None)
 
     def running(self) -> list[Turn]:
         return [turn for turn in self.turns.values() if turn.status is TurnStatus.IN_PROGRESS]

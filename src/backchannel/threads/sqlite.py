@@ -120,9 +120,19 @@ class SqliteThreads:
             ThreadRows.known(database, thread_id, claim=self._claim).delete()
             self._database.wipe_afterwards()
 
-    def fork(self, thread_id: str, new_id: str, *, at_ms: int, before_turn_id: str | None = None) -> Thread:
+    def fork(
+        self,
+        thread_id: str,
+        new_id: str,
+        *,
+        at_ms: int,
+        last_turn_id: str | None = None,
+        before_turn_id: str | None = None,
+    ) -> Thread:
         """See `ThreadStore`."""
         with self._changing(thread_id) as rows:
+            if last_turn_id is not None:
+                before_turn_id = rows.turn_after(last_turn_id)
             if before_turn_id is None:
                 return rows.copied_as(new_id, at_ms=at_ms)
             entries = [self._decoded(thread_id, row) for row in rows.entries()]

@@ -116,15 +116,24 @@ class ThreadStore(Protocol):
             UnknownThread: There is no such thread.
         """
 
-    def fork(self, thread_id: str, new_id: str, *, at_ms: int, before_turn_id: str | None = None) -> Thread:
+    def fork(
+        self,
+        thread_id: str,
+        new_id: str,
+        *,
+        at_ms: int,
+        last_turn_id: str | None = None,
+        before_turn_id: str | None = None,
+    ) -> Thread:
         """Copy a thread with all that is in it now; turns that run go on in the first one only.
 
         Args:
             thread_id: The thread.
             new_id: Of the copy.
             at_ms: The time.
-            before_turn_id: The first turn that is left out, with what the user asked for it and all that came after;
-                None takes everything.
+            last_turn_id: The last turn that is taken over; None takes all of them.
+            before_turn_id: The first turn that is left out instead, with what the user asked for it and all that came
+                after.
 
         Raises:
             UnknownThread: There is no such thread.

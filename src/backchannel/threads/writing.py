@@ -207,6 +207,18 @@ class ThreadRows:
             [(turn_key, to_column(item.item_id), raw(item.data)) for item in items],
         )
 
+    def turn_after(self, turn_id: str) -> str | None:
+        """The turn that began after another one; None where that is the newest.
+
+        Raises:
+            LocalProtocolError: There is no such turn.
+        """
+        row = self._database.execute(
+            "SELECT turn_id FROM turns WHERE thread_key = ? AND key > ? ORDER BY key LIMIT 1",
+            (self.key, self._turn(turn_id)),
+        ).fetchone()
+        return None if row is None else from_column(row["turn_id"])
+
     def _turn(self, turn_id: str) -> int:
         row = self._database.execute(
             "SELECT key FROM turns WHERE thread_key = ? AND turn_id = ?", (self.key, to_column(turn_id))

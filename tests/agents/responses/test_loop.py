@@ -241,6 +241,15 @@ def test_a_message_that_is_cut_off_is_dropped_once_whatever_cuts_it_off() -> Non
             assert DROPPED not in play.tell(Interrupted())
 
 
+def test_a_message_that_never_becomes_one_is_dropped_before_the_next_request() -> None:
+    play = Playing()
+    play.begin()
+    actions = play.stream(Began(), ItemBegan(), TextAdded("  "), call("a"), Completed())
+    assert actions[-2:] == [DROPPED, RunCall(call("a"))]
+    play.tell(CallEnded("a", "one"))
+    assert play.stream(Began(), ItemBegan(), TextAdded(" "), Completed())[-2:] == [DROPPED, ended(Outcome.COMPLETED)]
+
+
 def test_what_was_complete_before_a_change_stays() -> None:
     play = Playing()
     play.begin()

@@ -342,10 +342,12 @@ class Loop:
     def _completed(self) -> list[Action]:
         self._retries.succeeded()
         self._calls.extend(self._keep_received())
+        # A blank message begins, and is none.
+        dropped = self._drop_unfinished()
         if not self._calls:
-            return [*self._say_held(Phase.FINAL), *self._end(Outcome.COMPLETED)]
+            return [*self._say_held(Phase.FINAL), *dropped, *self._end(Outcome.COMPLETED)]
         self._state = State.ACTING
-        return [*self._say_held(Phase.COMMENTARY), RunCall(self._calls[0])]
+        return [*self._say_held(Phase.COMMENTARY), *dropped, RunCall(self._calls[0])]
 
     def _failed(self, failure: Failure) -> list[Action]:
         actions = self._settle(NOT_BEGUN)
@@ -395,11 +397,11 @@ class Loop:
     def _settle(self, not_run: str) -> list[Action]:
         """Take what is complete of a request that does not end into the history."""
         self._history.add(*(_output(call, not_run) for call in self._keep_received()))
-        said = self._say_held(Phase.COMMENTARY)
-        if self._is_writing:
-            self._is_writing = False
-            said.append(Report(AgentMessageDropped(turn_id=self._turn_id)))
-        return said
+        return [*self._say_held(Phase.COMMENTARY), *self._drop_unfinished()]
+
+    def _drop_unfinished(self) -> list[Action]:
+        was_writing, self._is_writing = self._is_writing, False
+        return [Report(AgentMessageDropped(turn_id=self._turn_id))] if was_writing else []
 
     def _keep_received(self) -> list[Call]:
         """Take what is complete into the history; the calls among it, which are to be answered."""
