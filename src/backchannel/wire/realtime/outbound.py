@@ -159,11 +159,15 @@ def capped(text: str, *, max_tokens: int = MAX_REPORT_TOKENS) -> str:
     return text if len(text) <= max_tokens else truncate_middle(text, max_tokens=max_tokens)
 
 
-def item_text(intent: ReportAsItem) -> str:
-    """The text of what is reported as a developer's message; empty when there is nothing to report."""
+def item_text(intent: ReportAsItem, *, mark: str = "") -> str:
+    """The text of what is reported as a developer's message, with the agent's mark before what it said.
+
+    Empty when there is nothing to report.
+    """
     if not intent.text.strip():
         return ""
-    return capped(f"{intent.prefix}\n\n{intent.text}" if intent.prefix else intent.text)
+    said = capped(prefixed(mark, intent.text))
+    return capped(f"{intent.prefix}\n\n{said}") if intent.prefix else said
 
 
 def pieces(text: str) -> tuple[str, ...]:

@@ -60,7 +60,7 @@ def _report(intent: intents.ReportProgress) -> Messages:
 
 
 def _report_as_item(intent: intents.ReportAsItem) -> Messages:
-    text = outbound.item_text(intent)
+    text = outbound.item_text(intent, mark=AGENT_PREFIX)
     return outbound.message_item("developer", text) if text else ()
 
 
