@@ -113,7 +113,7 @@ def test_a_level_of_speech_is_the_cores(level: Any) -> None:
 # Dialect
 
 
-@pytest.mark.parametrize("way", [Way.WEBSOCKET, Way.WEBRTC, Way.EXISTING_CALL])
+@pytest.mark.parametrize("way", [Way.WEBSOCKET, Way.WEBRTC])
 @pytest.mark.parametrize(
     ("asked", "configured", "name"),
     [(None, None, "v2"), (None, "v1", "v1"), ("v3", None, "v3"), ("v3", "v1", "v3"), ("v2", "v3", "v2")],
@@ -124,6 +124,11 @@ def test_the_dialect_is_the_requests_else_the_configured_one_however_it_is_reach
     session = resolved({"version": configured}, version=asked, way=way)
 
     assert session.dialect is DIALECTS[name]
+
+
+def test_an_existing_call_speaks_v1_unless_another_dialect_is_asked_for() -> None:
+    assert resolved({"version": "v3"}, way=Way.EXISTING_CALL).dialect is DIALECTS["v1"]
+    assert resolved({"version": "v1"}, way=Way.EXISTING_CALL, version="v3").dialect is DIALECTS["v3"]
 
 
 def test_an_unknown_dialect_is_refused() -> None:
@@ -184,8 +189,9 @@ def test_a_configured_voice_has_to_fit_the_configured_dialect() -> None:
     assert "realtime.voice in the configuration" in said
 
 
-def test_a_configured_voice_gives_way_when_another_dialect_is_asked_for() -> None:
-    assert resolved({"version": "v1", "voice": "ember"}, version="v2").settings.voice == "marin"
+def test_a_configured_voice_has_to_fit_the_dialect_that_is_asked_for() -> None:
+    assert "v2 has no voice 'ember'" in refusal({"version": "v1", "voice": "ember"}, version="v2")
+    assert resolved({"version": "v1", "voice": "ember"}, version="v2", voice="marin").settings.voice == "marin"
     assert resolved({"version": "v1", "voice": "ember"}, version="v3").settings.voice == "ember"
 
 

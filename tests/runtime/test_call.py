@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import logging
@@ -107,6 +108,20 @@ async def test_a_call_that_is_refused() -> None:
         with pytest.raises(AuthError):
             await create_call(target_for(server), DIALECTS["v1"], SESSION, OFFER_SDP)
         assert len(server.handshakes) == 2
+
+
+async def test_a_call_is_asked_for_and_joined_as_often_as_the_servers_settings_say() -> None:
+    async with ScriptedServer(*([Refuse(status=503)] for _ in range(9))) as server:
+        impatient = dataclasses.replace(target_for(server), n_retries=0)
+        with pytest.raises(ConnectError):
+            await create_call(impatient, DIALECTS["v1"], SESSION, OFFER_SDP)
+        assert len(server.handshakes) == 1
+        with pytest.raises(ConnectError, match="at the first try"):
+            await join_sideband(impatient, DIALECTS["v1"], "rtc_1")
+        assert len(server.handshakes) == 2
+        once_more = dataclasses.replace(impatient, n_retries=1)
+        with pytest.raises(ConnectError, match="in 2 tries"):
+            await join_sideband(once_more, DIALECTS["v1"], "rtc_1", join=QUICK)
 
 
 async def test_a_server_that_is_busy_is_asked_again() -> None:

@@ -417,11 +417,11 @@ async def test_a_session_that_is_not_confirmed_in_time() -> None:
     ("name", "step", "reason", "says"),
     [
         ("v2", Close(code=4001, reason="tired"), screen.CloseReason.TRANSPORT_CLOSED, "code 4001: tired"),
-        ("v2", Drop(), screen.CloseReason.TRANSPORT_CLOSED, "without a close frame"),
+        ("v2", Drop(), screen.CloseReason.ERROR, "the connection was lost"),
         ("v1", Close(code=1011), screen.CloseReason.TRANSPORT_CLOSED, "code 1011"),
         ("v3", Close(code=1000), screen.CloseReason.TRANSPORT_CLOSED, "code 1000"),
         ("v3", Close(code=4001, reason="tired"), screen.CloseReason.ERROR, "code 4001, expected code 1000: tired"),
-        ("v3", Drop(), screen.CloseReason.ERROR, "without saying why"),
+        ("v3", Drop(), screen.CloseReason.ERROR, "the connection was lost"),
         ("live", Close(code=1001), screen.CloseReason.ERROR, "code 1001"),
     ],
 )
@@ -440,9 +440,6 @@ async def test_how_a_server_may_end_the_session(
     assert says in (failed[0].message if failed else str(closed[0].detail))
 
 
-LOST = Closed(code=None, reason="the connection was lost", clean=False)
-
-
 @pytest.mark.parametrize("name", ["v1", "v2", "v3", "live"])
 @pytest.mark.parametrize(
     ("closed", "says"),
@@ -453,8 +450,7 @@ LOST = Closed(code=None, reason="the connection was lost", clean=False)
         (Closed(code=1002, reason="", clean=True), "code 1002"),
         (Closed(code=1011, reason="busy", clean=True), "code 1011: busy"),
         (Closed(code=4999, reason="", clean=True), "code 4999"),
-        (Closed(code=None, reason="", clean=True), "without a close frame"),
-        (LOST, "without a close frame: the connection was lost"),
+        (Closed(code=None, reason="", clean=True), "without a code"),
     ],
 )
 def test_an_end_is_judged_by_its_code(name: str, closed: Closed, says: str) -> None:
@@ -474,6 +470,20 @@ def test_an_end_is_judged_by_its_code(name: str, closed: Closed, says: str) -> N
         assert isinstance(end, events.TransportFailed)
         assert "expected code 1000" in end.message
         assert ("without saying why" if closed.code is None else f"code {closed.code}") in end.message
+
+
+@pytest.mark.parametrize("name", ["v1", "v2", "v3", "live"])
+@pytest.mark.parametrize(("code", "is_final"), [(None, False), (1000, False), (1002, True), (1007, True), (1009, True)])
+def test_an_end_without_a_goodbye_is_an_error(name: str, code: int | None, *, is_final: bool) -> None:
+    made_of = Settings(
+        target=Target(base_url="ws://h"),
+        dialect=DIALECTS[name],
+        session=SessionSettings(instructions="", voice="v"),
+        options=core.Options(),
+    )
+    unsent = (intents.MirrorTyped(text="run"),)
+    end = ending(made_of, Closed(code=code, reason="it is gone", clean=False), unsent=unsent, chance=0.25)
+    assert end == events.TransportFailed(message="it is gone", is_final=is_final, unsent=unsent, chance=0.25)
 
 
 @pytest.mark.parametrize("name", ["v2", "v3"])

@@ -79,7 +79,7 @@ async def test_a_recording_is_whole_after_the_connection_dropped(tmp_path: Path)
         await stage.conversation.ended()
     data = path.read_bytes()
     assert list(differences(data)) == []
-    assert any(isinstance(record.event, events.TransportClosed) for record in read(data)[1])
+    assert any(isinstance(record.event, events.TransportFailed) for record in read(data)[1])
     assert data.endswith(b"\n")
 
 

@@ -9,6 +9,7 @@ from backchannel.errors import ConfigError, UsageError
 from backchannel.runtime import AtAddress, Backend, LocalEngine, OfProvider, Target, choose_backend, server_target
 
 MINE: Final = Provider(
+    request_max_retries=2,
     id="mine",
     base_url="https://example.com/v1",
     experimental_bearer_token="sk-planted",
@@ -82,6 +83,7 @@ def test_a_provider_is_reached_with_all_that_it_wants() -> None:
         "api_key": "sk-planted",
         "headers": {"x-team": "a"},
         "params": (("api-version", "1"),),
+        "n_retries": 2,
         "env": {"A": "b"},
     }
 

@@ -2,7 +2,7 @@
 
 | | the first of these that is given |
 |---|---|
-| dialect | request, configuration, v2; the same for every way to a session |
+| dialect | request, configuration, v2; for an existing call request, v1 |
 | model | request, configuration, the dialect's |
 | voice | request, configuration, the dialect's |
 | prompt | configuration (not blank), request (a text as it is; null for none), our own |
@@ -40,6 +40,9 @@ __all__ = ["DEFAULT_ORIGINATOR", "ResolvedSession", "StartRequest", "Way", "reso
 
 DEFAULT_ORIGINATOR: Final = "backchannel"
 """Who opens sessions where nobody else says so; then no header does."""
+
+_VERSION_OF_CALLS: Final = "v1"
+"""What a call speaks whose creator asked for no version."""
 
 
 class Way(enum.Enum):
@@ -108,7 +111,7 @@ def resolve_session(
         UsageError: It cannot be had; says what was given, what is allowed and where to change it.
     """
     realtime = config.realtime
-    dialect = dialect_named(request.version or realtime.version or DEFAULT_DIALECT)
+    dialect = dialect_named(request.version or _usual_version(realtime, request))
     start = _first(request.start_instructions, realtime.start_instructions)
     end = _first(request.end_instructions, realtime.end_instructions)
     if request.way is Way.EXISTING_CALL:
@@ -167,6 +170,12 @@ def _first(*given: str | None) -> str | None:
     return next((text for text in given if text is not None), None)
 
 
+def _usual_version(realtime: Realtime, request: StartRequest) -> str:
+    if request.way is Way.EXISTING_CALL:
+        return _VERSION_OF_CALLS
+    return realtime.version or DEFAULT_DIALECT
+
+
 def _prompt(realtime: Realtime, request: StartRequest, *, default: str) -> str:
     if realtime.prompt is not None and realtime.prompt.strip():
         return realtime.prompt
@@ -186,9 +195,6 @@ def _voice(realtime: Realtime, request: StartRequest, dialect: Dialect) -> str:
         return request.voice
     if realtime.voice is None or realtime.voice in dialect.voices:
         return realtime.voice or dialect.voices[0]
-    if request.version is not None:
-        # The voice was configured for another dialect than the one that is asked for this time.
-        return dialect.voices[0]
     raise UsageError(
         f"{dialect.name} has no voice {realtime.voice!r}; choose one of: {', '.join(LISTED_VOICES[dialect.name])}"
         " (realtime.voice in the configuration, or --voice)"

@@ -66,7 +66,7 @@ async def create_call(
         headers=headers,
         tls=await tls_for(target, request.url, purpose="realtime call"),
         proxy=proxy_for(request.url, target.env),
-        retry_delays_s=backoff_s(random),
+        retry_delays_s=backoff_s(random, n_retries=target.n_retries),
     )
     response = await post(options)
     answer = read_answer(dialect, body=response.body, location=response.headers.get("location"))
@@ -103,7 +103,8 @@ async def join_sideband(
     url = sideband_url(base_url, endpoint=dialect.endpoint, call_id=call_id)
     endpoint = dialect.endpoint
     options = await connect_options(target, url, endpoint=endpoint, session_id=session_id, purpose="sideband")
-    delays_s = backoff_s(random, n_retries=join.n_retries, first_s=join.first_delay_s)
+    n_retries = target.n_retries if join.n_retries is None else join.n_retries
+    delays_s = backoff_s(random, n_retries=n_retries, first_s=join.first_delay_s)
     last: list[ConnectError] = []
     try:
         async with asyncio.timeout(join.deadline_s):

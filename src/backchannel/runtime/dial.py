@@ -44,6 +44,8 @@ class Target:
     """What this server wants besides; those of the protocol win."""
     params: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
     """Further parameters of a new websocket session's query."""
+    n_retries: int = 4
+    """How often it is tried again to create a call or to join one."""
     env: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
     """Where proxies and trusted certificates are configured."""
 

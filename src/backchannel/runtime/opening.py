@@ -214,12 +214,13 @@ def ending(
     settings: Settings, closed: Closed, *, unsent: tuple[intents.Intent, ...], chance: float
 ) -> happened.TransportClosed | happened.TransportFailed:
     """What the end of a websocket is to a conversation. Source: realtime.md 1.5."""
-    if not closed.clean and closed.code in _BROKEN_RULES:
-        # What the peer sent could not be read, which is an error in every dialect.
-        return happened.TransportFailed(message=closed.reason, is_final=True)
+    if not closed.clean:
+        # The server is gone without a goodbye, or sent what could not be read: an error in every dialect.
+        is_final = closed.code in _BROKEN_RULES
+        return happened.TransportFailed(message=closed.reason, is_final=is_final, unsent=unsent, chance=chance)
     detail = f": {without_key(settings.target, closed.reason)}" if closed.reason else ""
     wrong = unexpected_close(settings.dialect.abilities, closed.code)
     if wrong is not None:
         return happened.TransportFailed(message=wrong + detail, unsent=unsent, chance=chance)
-    said = "without a close frame" if closed.code is None else f"code {closed.code}"
+    said = "without a code" if closed.code is None else f"code {closed.code}"
     return happened.TransportClosed(message=said + detail, code=closed.code, unsent=unsent, chance=chance)

@@ -115,5 +115,6 @@ def server_target(
                 api_key=find_key(provider, env=env, stored_key=stored_key),
                 headers=provider_headers(provider, env=env),
                 params=tuple(provider.query_params.items()),
+                n_retries=provider.request_max_retries,
                 env=env,
             )

@@ -18,7 +18,8 @@ __all__ = ["Join", "OverExistingCall", "OverWebRtc", "OverWebSocket", "Transport
 class Join:
     """How patiently the sideband of a call is joined. Source: realtime.md 2."""
 
-    n_retries: int = 4
+    n_retries: int | None = None
+    """None for as often as the server's settings say."""
     first_delay_s: float = 0.2
     """Before the second try; doubled for each further one, give or take a tenth."""
     deadline_s: float = 30.0

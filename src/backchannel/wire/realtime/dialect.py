@@ -66,7 +66,7 @@ class Abilities:
     announces_close: bool
     """A message ends the session before the transport closes."""
     abnormal_close_is_error: bool
-    """A close with any code but 1000, or without one, is a failure; else every close is just the end."""
+    """A close frame with any code but 1000, or without one, is a failure; else every one is just the end."""
 
 
 class Dialect(Protocol):
@@ -107,7 +107,7 @@ def unexpected_close(abilities: Abilities, code: int | None) -> str | None:
 
     Args:
         abilities: Of the dialect that was spoken.
-        code: Of the close frame; None when it had none, or none came.
+        code: Of the close frame; None when it had none.
 
     Source: realtime.md 1.5.
     """
