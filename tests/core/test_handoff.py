@@ -314,6 +314,22 @@ def test_the_progress_of_a_typed_task_belongs_to_no_call() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("speech", "phase"), [(speech, None if speech is Speech.IMMEDIATE else "commentary") for speech in Speech]
+)
+def test_a_message_that_is_not_marked_is_progress_unless_each_goes_out_as_it_comes(
+    speech: Speech, phase: intents.Phase | None
+) -> None:
+    handoff = Handoff(Options(speech=speech))
+    delegate(handoff, "call_1", "run the tests")
+    decision = handoff.message("turn_1", "3 ran", Phase.UNMARKED)
+    report = intents.ReportProgress(handoff_id="call_1", text="3 ran", phase=phase)
+
+    assert handoff.report("3 ran", Phase.UNMARKED) == report
+    assert decision.progress == (None if phase is None else "3 ran")
+    assert decision.effects == ((effects.Send(intent=report),) if phase is None else ())
+
+
 @pytest.mark.parametrize("text", ["", "\n "])
 def test_a_message_without_words_is_nothing(text: str) -> None:
     handoff = working()
@@ -941,7 +957,7 @@ def test_in_immediate_speech_each_message_of_a_typed_task_asks_for_speech(phase:
         spoken = {"3\nran\n\nof 9": "3 ran"}.get(text, text)
         assert decision.news == News(reason=Reason.RESULT, about="turn_1", text=spoken)
         assert decision.progress == (text if phase is Phase.COMMENTARY else None)
-        assert said(decision.effects) == ([text] if phase is Phase.FINAL else [])
+        assert said(decision.effects) == ([] if phase is Phase.COMMENTARY else [text])
     ended = handoff.ended("turn_1", Outcome.COMPLETED, None, 1.0)
     assert ended.news is None
     assert ended.ended == ("turn_1",)

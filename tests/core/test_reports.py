@@ -18,7 +18,7 @@ def test_a_turn_that_did_not_fail_has_no_error() -> None:
 
 
 def test_the_values_are_those_that_stand_in_recordings() -> None:
-    assert {phase.value for phase in core.Phase} == {"commentary", "final"}
+    assert {phase.value for phase in core.Phase} == {"commentary", "final", "unmarked"}
     assert {outcome.value for outcome in core.Outcome} == {"completed", "failed", "interrupted"}
     assert {risk.value for risk in core.Risk} == {"delete", "force_push", "network", "outside_workspace"}
 

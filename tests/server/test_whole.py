@@ -296,7 +296,7 @@ DELEGATION = {
     ("params", "channels"),
     [
         ({}, ["commentary", "speakable"]),
-        ({"codexResponseHandoffMode": "commentary"}, ["commentary", "speakable"]),
+        ({"codexResponseHandoffMode": "commentary"}, ["commentary"]),
         ({"codexResponseHandoffMode": "thinking"}, [None]),
         ({"codexResponseHandoffMode": "bemTags"}, ["speakable"]),
         (

@@ -585,7 +585,7 @@ class Conversation:
         if report.text.strip():
             self._transcript.reported(report.text)
             self._floor.news_came(now)
-        before = self._passed_on() if report.phase is reports.Phase.FINAL else []
+        before = [] if report.phase is reports.Phase.COMMENTARY else self._passed_on()
         rest = self._streaming.completed(self._handoff.waiting_call(report.turn_id), report.text)
         decision = self._handoff.message(report.turn_id, report.text, report.phase, rest=rest)
         return [Show(event=report), *before, *self._decided(decision, now)]

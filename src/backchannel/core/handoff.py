@@ -312,7 +312,7 @@ class Handoff:
             return _NOTHING
         if task is None or task.turn_id != turn_id:
             return self._standalone(turn_id, text, phase)
-        if self.state is State.STOPPING and phase is Phase.COMMENTARY:
+        if self.state is State.STOPPING and phase is not Phase.FINAL:
             return _NOTHING
         task.latest, task.is_latest_offered = text, False
         if self._options.client_managed_handoffs:
@@ -323,12 +323,12 @@ class Handoff:
             if task.request.call_id is None and not self._options.reports_as_items:
                 news = News(reason=Reason.RESULT, about=turn_id, text=_first_paragraph(text))
                 task.is_latest_offered = True
-        elif phase is Phase.COMMENTARY and not self._options.reports_as_items:
+        elif phase is not Phase.FINAL and not self._options.reports_as_items:
             news = News(reason=Reason.MILESTONE, about=turn_id, text=_first_paragraph(text))
         # Otherwise the end of the turn follows a final message and asks for speech.
         if rest is not None:
             return Decision(effects=(Send(intent=self.piece(rest, text)),) if rest else (), news=news)
-        if phase is Phase.COMMENTARY:
+        if self._marked(phase) == "commentary":
             return Decision(progress=text, news=news)
         return Decision(effects=(Send(intent=self.report(text, phase)),), news=news)
 
@@ -342,7 +342,19 @@ class Handoff:
         if options.reports_as_items:
             return intents.ReportAsItem(text=text, prefix=options.report_prefix, channel=channel)
         call_id = None if self._task is None or is_standalone else self._task.request.call_id
-        return intents.ReportProgress(handoff_id=call_id, text=text, phase=phase.value, channel=channel)
+        return intents.ReportProgress(handoff_id=call_id, text=text, phase=self._marked(phase), channel=channel)
+
+    def _marked(self, phase: Phase) -> intents.Phase | None:
+        """How the voice is told what a message is; None: it is left to the dialect."""
+        match phase:
+            case Phase.FINAL:
+                return "final"
+            case Phase.UNMARKED if self._is_immediate:
+                # As the reference, which does not wait to see whether the agent goes on.
+                return None
+            case Phase.COMMENTARY | Phase.UNMARKED:
+                return "commentary"
+        assert_never(phase)
 
     def piece(self, piece: str, text: str) -> intents.Intent:
         """How the voice is told a piece of a text that the agent writes for the delegation that waits."""
@@ -351,11 +363,17 @@ class Handoff:
 
     def _channel(self, text: str) -> intents.Channel | None:
         options = self._options
-        # Where a text says whether it may be spoken, this one only lets the voice know: when to speak of it is decided
-        # by the floor.
         if options.speaks_by_channel and options.report_tags is not None:
             return "commentary" if text.startswith(silent_tags(options)) else "speakable"
-        return "commentary" if options.speaks_by_channel and not self._is_immediate else None
+        return self._usual_channel
+
+    @property
+    def _usual_channel(self) -> intents.Channel | None:
+        options = self._options
+        if options.report_channel is not None or not options.speaks_by_channel:
+            return options.report_channel
+        # This text only lets the voice know: when to speak of it is decided by the floor.
+        return None if self._is_immediate else "commentary"
 
     def _standalone(self, turn_id: str, text: str, phase: Phase) -> Decision:
         if self._options.client_managed_handoffs:
@@ -536,12 +554,11 @@ class Handoff:
             # No call carries this to the voice, which is about to speak of it.
             return [] if has_been_said else [Send(intent=self.report(output, Phase.FINAL))]
         # Where calls are not answered, what the agent has not said itself has to be told as news.
-        silent = self._options.speaks_by_channel and not self._is_immediate
         answer = intents.FinishHandoff(
             handoff_id=task.request.call_id,
             output=output,
             is_news=not has_been_said,
-            channel="commentary" if silent else None,
+            channel=self._usual_channel,
         )
         return [Send(intent=answer)]
 

@@ -6,6 +6,7 @@ import msgspec
 
 from backchannel.core.floor import Speech
 from backchannel.core.reports import Risk
+from backchannel.wire.realtime import intents
 
 __all__ = ["Options"]
 
@@ -35,6 +36,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Whether what the agent says reaches the voice as a developer's message. Source: realtime.md 5.5."""
     report_prefix: str | None = None
     """Stands before each of those."""
+    report_channel: intents.Channel | None = None
+    """The channel of all that the agent says, where the client has chosen one. Source: realtime.md 5.4."""
     report_tags: dict[str, tuple[str, ...]] | None = None
     """Where a text says whether it may be spoken: how one of the agent begins that is `analysis` or `commentary`, which
     may not; every other one may. None: that is not looked at. Source: realtime.md 5.4."""

@@ -36,6 +36,8 @@ class Phase(enum.Enum):
     """Said while working; the work goes on."""
     FINAL = "final"
     """The result of the turn."""
+    UNMARKED = "unmarked"
+    """Said while working, by an agent that did not say that it only comments on its work."""
 
 
 class Outcome(enum.Enum):

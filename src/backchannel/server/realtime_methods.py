@@ -18,7 +18,7 @@ from backchannel.runtime import OverExistingCall, OverWebRtc, OverWebSocket, Set
 from backchannel.server.methods import Methods, Refused, find_live, row
 from backchannel.server.voice import Voice
 from backchannel.wire import appserver
-from backchannel.wire.realtime import InitialItem, Modality
+from backchannel.wire.realtime import InitialItem, Modality, intents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -170,9 +170,10 @@ class _Realtime:
             report_prefix=params.codex_response_item_prefix,
         )
         mode = params.codex_response_handoff_mode
-        if session.dialect.abilities.speaks_by_channel and mode in ("thinking", "bemTags"):
+        if session.dialect.abilities.speaks_by_channel and mode is not None:
             # The voice, not we, chooses the moment.
-            options = msgspec.structs.replace(options, speech=Speech.IMMEDIATE)
+            channel: intents.Channel | None = "commentary" if mode == "commentary" else None
+            options = msgspec.structs.replace(options, speech=Speech.IMMEDIATE, report_channel=channel)
         if mode == "bemTags":
             given = params.codex_response_handoff_channel_prefixes or {}
             tags = {name: given.get(name, usual) for name, usual in _TAGS.items()}
@@ -222,7 +223,7 @@ def _transport(params: appserver.ThreadRealtimeStartParams) -> Transport:
 def _check_existing_call(params: appserver.ThreadRealtimeStartParams) -> None:
     given = (
         params.include_startup_context is True,
-        isinstance(params.prompt, str),
+        params.prompt is not msgspec.UNSET,
         params.initial_items,
         params.model,
         params.voice,

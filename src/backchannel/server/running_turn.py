@@ -45,6 +45,11 @@ _Command: TypeAlias = appserver.CommandExecutionItem | appserver.FileChangeItem
 _MAY_RUN: Final = "item/commandExecution/requestApproval"
 _MAY_CHANGE: Final = "item/fileChange/requestApproval"
 _DECISIONS: Final = ("accept", "decline", "cancel")
+_PHASES: Final[dict[core.Phase, Literal["commentary", "final_answer"] | None]] = {
+    core.Phase.COMMENTARY: "commentary",
+    core.Phase.FINAL: "final_answer",
+    core.Phase.UNMARKED: None,
+}
 _STATUSES: Final[dict[core.Outcome, appserver.TurnStatus]] = {
     core.Outcome.COMPLETED: "completed",
     core.Outcome.FAILED: "failed",
@@ -249,8 +254,7 @@ class RunningTurn:
         item_id = self._open_message()
         self._message_id = None
         self._written.clear()
-        is_final = phase is core.Phase.FINAL
-        item = appserver.AgentMessageItem(id=item_id, text=text, phase="final_answer" if is_final else "commentary")
+        item = appserver.AgentMessageItem(id=item_id, text=text, phase=_PHASES[phase])
         self._last_message = item
         self._item_completed(item)
 

@@ -209,7 +209,7 @@ async def test_a_turn_with_a_command_and_a_patch(root: Path, over: str) -> None:
             "AgentMessage",
             "AgentTurnEnded",
         ]
-        assert reports[0] == AgentMessage(turn_id="turn-1", text="I look at it.", phase=Phase.COMMENTARY)
+        assert reports[0] == AgentMessage(turn_id="turn-1", text="I look at it.", phase=Phase.UNMARKED)
         assert reports[1] == AgentCommandStarted(turn_id="turn-1", command_id="turn-1-1", command="cat a.txt")
         assert isinstance(reports[4], AgentCommandStarted)
         assert reports[4].command == "apply_patch a.txt"

@@ -129,7 +129,7 @@ def test_calls_are_run_one_after_the_other_between_requests() -> None:
     play.begin()
 
     actions = play.stream(thought(), spoken("I look."), call("a"), call("b", is_freeform=True), Completed())
-    assert actions == [said("I look.", Phase.COMMENTARY), RunCall(call("a"))]
+    assert actions == [said("I look.", Phase.UNMARKED), RunCall(call("a"))]
     assert play.tell(CallEnded("a", "one")) == [RunCall(call("b", is_freeform=True))]
     assert play.tell(CallEnded("b", "two")) == [
         Ask(
@@ -160,8 +160,8 @@ def test_only_the_last_message_is_the_result() -> None:
     play.begin()
 
     assert play.stream(spoken("One."), ItemBegan(), spoken("Two."), spoken("Three."), Completed()) == [
-        said("One.", Phase.COMMENTARY),
-        said("Two.", Phase.COMMENTARY),
+        said("One.", Phase.UNMARKED),
+        said("Two.", Phase.UNMARKED),
         said("Three.", Phase.FINAL),
         ended(Outcome.COMPLETED),
     ]
@@ -201,7 +201,7 @@ def test_an_answer_that_was_cut_off_fails_the_turn() -> None:
     play.begin()
 
     assert play.stream(spoken("Half"), call("a"), Cut("too long")) == [
-        said("Half", Phase.COMMENTARY),
+        said("Half", Phase.UNMARKED),
         ended(Outcome.FAILED, "the model's answer was cut off: too long"),
     ]
     assert_sound(play.history.items)
@@ -277,7 +277,7 @@ def test_a_message_that_is_complete_is_told_before_a_change() -> None:
     play.begin()
     play.stream(spoken("I look."))
 
-    assert play.tell(Steered("x"))[:2] == [Abort(1), said("I look.", Phase.COMMENTARY)]
+    assert play.tell(Steered("x"))[:2] == [Abort(1), said("I look.", Phase.UNMARKED)]
 
 
 def test_a_change_while_a_tool_works_hurries_it_and_skips_the_others() -> None:
@@ -372,7 +372,7 @@ def test_what_was_complete_is_not_asked_for_again() -> None:
 
     actions = play.stream(spoken("I look."), call("a"), TextAdded("ha"), Failure(Cause.PASSING, "broke off"))
 
-    assert said("I look.", Phase.COMMENTARY) in actions
+    assert said("I look.", Phase.UNMARKED) in actions
     assert asked(actions).items[-3:] == (spoken("I look."), call("a"), Output("a", NOT_BEGUN))
 
 

@@ -417,6 +417,8 @@ class Loop:
         held, self._held = self._held, None
         if held is None:
             return []
+        if phase is Phase.COMMENTARY and held.phase is not SpokenPhase.COMMENTARY:
+            phase = Phase.UNMARKED
         return [Report(AgentMessage(turn_id=self._turn_id, text=held.text, phase=phase))]
 
     def _end(self, outcome: Outcome, error: str | None = None, *, http_status: int | None = None) -> list[Action]:
