@@ -115,6 +115,18 @@ def test_of_a_long_message_the_middle_is_left_out() -> None:
     assert rest == MARK + "b" * (4000 - len(head) - len(MARK.encode()))
 
 
+def test_a_long_message_that_came_at_once_is_cut_as_one_that_was_streamed() -> None:
+    text = "a" * 3000 + "b" * 3000
+    cut = Streaming().completed("c", text)
+    assert cut is not None
+    assert len(cut.encode()) == 4000
+    assert cut.startswith("a")
+    assert cut.endswith("b")
+    assert MARK in cut
+    assert Streaming().completed(None, text) is None
+    assert Streaming().completed("c", text[:4000]) is None
+
+
 @given(text=st.text(st.sampled_from("aé😀\udcff\n"), max_size=30), n=st.integers(1, 400), size=st.integers(1, 700))
 def test_pieces_and_rest_are_the_text_or_its_two_ends(text: str, n: int, size: int) -> None:
     whole = text * n

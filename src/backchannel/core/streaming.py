@@ -82,9 +82,11 @@ class Streaming:
         """The message is complete: what is left of it to go out; None when it is to be passed on whole."""
         sent = self._head[: self._n_sent] if call_id == self._call_id else ""
         self.dropped()
-        if not sent or not text.startswith(sent):
+        if call_id is None or not text.startswith(sent):
             return None
-        return _shortened(text)[len(sent) :]
+        shortened = _shortened(text)
+        # One that came at once is passed on whole, but is cut as one that was streamed.
+        return shortened[len(sent) :] if sent or shortened != text else None
 
     def dropped(self) -> None:
         """Nothing more comes of it."""
