@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from backchannel.core.briefing import ENDED, MAX_TOKENS, STARTED, Briefing
+from backchannel.core.briefing import ENDED, MAX_TAILS, MAX_TOKENS, STARTED, Briefing, Note
 from backchannel.wire.tokens import estimate_tokens
 
 
-def framed(text: str) -> str:
-    return f"<realtime_conversation>\n{text}\n</realtime_conversation>"
+def framed(text: str) -> Note:
+    return Note("developer", f"<realtime_conversation>\n{text}\n</realtime_conversation>")
 
 
 def test_the_agent_is_told_of_the_beginning_with_its_next_turn_and_once() -> None:
@@ -74,6 +74,27 @@ def test_other_texts_take_the_place_of_ours(text: str) -> None:
     briefing.ends(text)
 
     assert (started, briefing.take()) == ((framed(text),), (framed(text),))
+
+
+def test_what_was_said_at_the_end_comes_first_as_the_users() -> None:
+    briefing = Briefing()
+    briefing.begins()
+    briefing.take()
+    briefing.ends(tail="<tail 1>")
+    briefing.begins("again")
+
+    assert briefing.take() == (Note("user", "<tail 1>"), framed(ENDED), framed("again"))
+    assert briefing.take() == ()
+
+
+def test_what_was_said_is_told_also_where_the_agent_never_heard_of_the_voice() -> None:
+    briefing = Briefing()
+    for n in range(MAX_TAILS + 2):
+        briefing.begins()
+        briefing.ends(tail=f"<tail {n}>")
+
+    # Of many, the newest.
+    assert briefing.take() == tuple(Note("user", f"<tail {n}>") for n in range(2, MAX_TAILS + 2))
 
 
 def test_a_text_that_is_given_in_the_place_of_ours_is_bounded() -> None:

@@ -31,6 +31,7 @@ from backchannel.core import (
     screen,
 )
 from backchannel.core.conversation import FAILED_PAUSE_S, FLOOR_TIMER, HEARTBEAT_TIMER, MUTE_TAIL_S, PROGRESS_TIMER
+from backchannel.core.delegation import render_tail
 from backchannel.core.handoff import STOP_DEADLINE_S
 from backchannel.core.handoff import TIMER as STOP_TIMER
 from backchannel.core.link import RETRY_TIMER, ROTATION_TIMER
@@ -781,6 +782,31 @@ def test_a_stop_answers_what_waits_and_then_closes_the_transport() -> None:
     with working() as playbook:
         playbook >> events.StopRequested() << finished("call_1", "ends") << effects.CloseTransport()
         playbook << effects.BriefAgent(by_voice=False)
+
+
+@pytest.mark.parametrize("how", ["stopped", "closed", "failed", "replaced"])
+def test_a_client_can_have_the_end_of_what_was_said_told_to_the_agent(how: str) -> None:
+    with book(Options(hands_over_tail=True)) as playbook:
+        playbook >> handoff() << Anything()
+        playbook >> server.InputTranscriptDone(text="thanks") >> server.OutputTranscriptDone(text="bye")
+        told = effects.BriefAgent(by_voice=False, tail=render_tail("user: thanks\nassistant: bye"))
+        match how:
+            case "stopped":
+                playbook >> events.StopRequested() << finished("call_1") << effects.CloseTransport() << told
+            case "closed":
+                playbook >> events.TransportClosed(message="bye", code=1000) << told
+            case "failed":
+                playbook >> events.TransportFailed(message="broken", is_final=True) << told
+            case _:
+                playbook >> events.ReplacementRequested(options=Options())
+                playbook << effects.OpenTransport(replaces=True)
+                playbook >> OPENED << finished("call_1") << told << effects.TakeTransport() << effects.Configure()
+                playbook << effects.BriefAgent(by_voice=True)
+
+
+def test_the_agent_is_told_of_no_end_that_says_nothing() -> None:
+    with book(Options(hands_over_tail=True)) as playbook:
+        playbook >> events.StopRequested() << effects.CloseTransport() << effects.BriefAgent(by_voice=False)
 
 
 def test_a_transport_that_was_closed_is_not_closed_again_and_its_word_is_shown() -> None:

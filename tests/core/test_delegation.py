@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
@@ -11,7 +12,9 @@ from backchannel.core.delegation import (
     BYTES_PER_TOKEN,
     MAX_ENVELOPE_TOKENS,
     MIN_INPUT_TOKENS,
+    TAIL,
     is_for_later,
+    render_tail,
     without_lead,
 )
 
@@ -60,6 +63,27 @@ def test_a_request_is_wrapped_with_what_was_said() -> None:
         "  <transcript_delta>user: hello\nassistant: hi</transcript_delta>\n"
         "</realtime_delegation>"
     )
+
+
+def test_what_was_said_at_the_end_is_wrapped_and_says_where_it_is_from() -> None:
+    assert render_tail("user: a < b") == (
+        "<realtime_delegation>\n"
+        "  <source>transcript_tail_flush</source>\n"
+        f"  <input>{TAIL}</input>\n"
+        "  <transcript_delta>user: a &lt; b</transcript_delta>\n"
+        "</realtime_delegation>"
+    )
+    assert "is over" in TAIL
+    assert "act on it only where" in TAIL
+    assert parse_delegation(render_tail("user: x")) == TAIL
+
+
+@given(LONG_TEXT)
+def test_however_much_was_said_at_the_end_the_envelope_keeps_its_bound(said: str) -> None:
+    envelope = render_tail(said)
+    assert size(envelope) <= MAX_ENVELOPE_TOKENS * BYTES_PER_TOKEN
+    assert input_of(envelope) == TAIL
+    assert html.unescape(said_in(envelope)).endswith(said[-1:])
 
 
 def test_markup_is_escaped_in_both_and_quotes_are_not() -> None:

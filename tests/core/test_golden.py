@@ -109,6 +109,7 @@ def as_the_reference(dialect: Dialect) -> Options:
         streams_reports=abilities.streams_reports,
         names_requests=abilities.names_requests,
         completes_transcripts=abilities.completes_transcripts,
+        mixes_transcripts=abilities.mixes_transcripts,
         tells_speech=abilities.tells_speech,
         replaces_active_handoff=abilities.replaces_active_handoff,
     )

@@ -23,6 +23,7 @@ DEFAULTS: Final[dict[str, object]] = {
     "client_managed_handoffs": False,
     "reports_as_items": False,
     "report_prefix": None,
+    "hands_over_tail": False,
     "report_channel": None,
     "report_tags": None,
     "on_screen_risks": (Risk.DELETE, Risk.FORCE_PUSH, Risk.NETWORK, Risk.OUTSIDE_WORKSPACE),
@@ -32,6 +33,7 @@ DEFAULTS: Final[dict[str, object]] = {
     "streams_reports": False,
     "names_requests": True,
     "completes_transcripts": True,
+    "mixes_transcripts": True,
     "tells_speech": True,
     "replaces_active_handoff": False,
 }
@@ -47,6 +49,7 @@ OTHERS: Final = Options(
     client_managed_handoffs=True,
     reports_as_items=True,
     report_prefix="From the agent:",
+    hands_over_tail=True,
     report_channel="commentary",
     report_tags={"analysis": ("[A]",)},
     on_screen_risks=(),
@@ -56,6 +59,7 @@ OTHERS: Final = Options(
     streams_reports=True,
     names_requests=False,
     completes_transcripts=False,
+    mixes_transcripts=False,
     tells_speech=False,
     replaces_active_handoff=True,
 )

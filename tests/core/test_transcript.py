@@ -57,6 +57,22 @@ def test_a_whole_text_needs_no_pieces() -> None:
     assert transcript.take("") == (assistant("on it"),)
 
 
+def test_where_pieces_do_not_come_mixed_a_change_of_speaker_begins_a_new_utterance() -> None:
+    transcript = Transcript()
+    transcript.delta("user", "run ", is_mixed=False)
+    transcript.delta("user", "it", is_mixed=False)
+    transcript.delta("assistant", "sure", is_mixed=False)
+    transcript.delta("user", "and log", is_mixed=False)
+    transcript.delta("assistant", "", is_mixed=False)
+    transcript.delta("user", " it", is_mixed=False)
+    transcript.delta("assistant", "of an item", item_id="a", is_mixed=False)
+    transcript.delta("user", " all", is_mixed=False)
+
+    assert transcript.tail() == "user: run it\nassistant: sure\nuser: and log it all\nassistant: of an item"
+    assert [entry.text for entry in transcript.take("")] == ["run it", "sure", "and log it all", "of an item"]
+    assert transcript.tail() == ""
+
+
 def test_two_who_speak_at_once_do_not_cut_each_other_to_pieces() -> None:
     transcript = Transcript()
     transcript.delta("user", "run ")

@@ -254,7 +254,7 @@ async def test_another_conversation_takes_the_place_when_it_is_open() -> None:
         await stage.conversation.type_text("go on")
         await until(lambda: len(stage.agent.requests) == 1, "the agent works in the new one")
         stage.agent.desk.put_nowait(ended("turn_1"))
-        assert stage.agent.requests[0].briefing[-1].startswith("<realtime_conversation>")
+        assert stage.agent.requests[0].briefing[-1].text.startswith("<realtime_conversation>")
     assert not stage.all(screen.ConversationClosed)[1].replaced
 
 

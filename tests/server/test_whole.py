@@ -437,3 +437,31 @@ async def test_start_instructions_are_told_to_the_agent_while_a_voice_is_there(t
     assert any("Somebody is listening now." in text for text in told[0])
     assert not any("Nobody is listening." in text for text in told[0])
     assert any("Nobody is listening." in text for text in told[1])
+
+
+@pytest.mark.parametrize("is_wanted", [True, False])
+async def test_a_client_can_have_the_end_of_what_was_said_told_to_the_agent(tmp_path: Path, *, is_wanted: bool) -> None:
+    async with (
+        ScriptedResponses(says("One."), says("Two.")) as models,
+        ScriptedServer(CONFIGURED) as scripted,
+        house(tmp_path, url=scripted.url, models_url=models.url) as staged,
+    ):
+        client = await staged.client()
+        thread_id = await started(client, flushTranscriptTailOnSessionEnd=is_wanted)
+        connection = await scripted.wait_for_connection()
+        heard = {"type": "conversation.item.input_audio_transcription.completed", "item_id": "u"}
+        await connection.send({**heard, "transcript": "remember the milk"})
+        await client.sees("thread/realtime/transcript/done")
+        await client.ask("thread/realtime/stop", {"threadId": thread_id})
+        await client.sees("thread/realtime/closed")
+        for number in (1, 2):
+            await client.ask("turn/start", {"threadId": thread_id, "input": TEXT})
+            await client.sees("turn/completed", times=number)
+        # Nobody sees it as a turn, or as something the user typed.
+        assert len(client.all("turn/started")) == 2
+        asked = [each["item"] for each in client.all("item/completed") if each["item"]["type"] == "userMessage"]
+        assert "milk" not in json.dumps(asked)
+        first, second = models.requests
+    told = [("milk" in text, "<source>transcript_tail_flush</source>" in text) for _, text in first.texts]
+    assert told.count((True, True)) == is_wanted
+    assert second.texts[: len(first.texts)] == first.texts

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from backchannel.config import Model
-    from backchannel.core import AgentReport
+    from backchannel.core import AgentReport, Note
 
 __all__ = ["EARLIER_ENTRIES", "Agent", "TurnRequest"]
 
@@ -28,8 +28,8 @@ class TurnRequest:
     """Stands on every report of this turn."""
     text: str
     """What the agent is asked: typed text as it is, or a delegation in its envelope (`core.parse_delegation`)."""
-    briefing: tuple[str, ...] = ()
-    """Messages, in the developer's role, that come before it: that somebody now speaks through a voice, or does not."""
+    briefing: tuple[Note, ...] = ()
+    """Messages that come before it: that somebody now speaks through a voice, or does not, or did at its end."""
     thread_id: str | None = None
     """The thread that it belongs to; None: the agent's only one."""
     session_id: str | None = None

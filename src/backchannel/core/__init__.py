@@ -1,7 +1,7 @@
 """The conversation core: pure machines that decide. Start reading at `conversation.py`."""
 
 from backchannel.core import effects, events, recording, screen
-from backchannel.core.briefing import Briefing
+from backchannel.core.briefing import Briefing, Note
 from backchannel.core.conversation import Activity, Conversation, State
 from backchannel.core.delegation import parse_delegation, render_delegation
 from backchannel.core.floor import Speech
@@ -41,6 +41,7 @@ __all__ = [
     "Briefing",
     "Conversation",
     "FileChange",
+    "Note",
     "Options",
     "Outcome",
     "Phase",

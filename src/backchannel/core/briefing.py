@@ -2,18 +2,21 @@
 
 A message goes with the next turn, never by itself. What is over before the agent heard of it is not told; but when one
 conversation takes the place of another, the agent that knew of the first is told of its end and then of the next one.
+What was said at the end of a conversation and not handed over comes first, as the user's.
 
 Source: realtime.md 8.1 for the frame, the first lines and when; the texts are ours.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
-__all__ = ["ENDED", "MAX_TOKENS", "STARTED", "Briefing"]
+__all__ = ["ENDED", "MAX_TOKENS", "STARTED", "Briefing", "Note"]
 
 MAX_TOKENS: Final = 8192
 """Of a text that is given in the place of ours; estimated."""
+MAX_TAILS: Final = 4
+"""Of so many conversations, the newest, the end waits to be told."""
 STARTED: Final = (
     "Realtime conversation started.\n\n"
     "From now on the user speaks, and a voice passes on what was said and tells the user what you answer. So what"
@@ -32,10 +35,18 @@ ENDED: Final = (
 )
 
 
+class Note(NamedTuple):
+    """A message for the agent that goes before what is asked."""
+
+    role: Literal["developer", "user"]
+    text: str
+
+
 class Briefing:
     """What one agent is still to be told. It lives as long as the agent, longer than a conversation."""
 
     def __init__(self) -> None:
+        self._tails: list[str] = []
         self._waiting: list[tuple[bool, str]] = []
         self._knows_of_voice = False
 
@@ -43,17 +54,28 @@ class Briefing:
         """A conversation by voice has begun; None is our own text, an empty one says nothing but that."""
         self._waiting.append((True, STARTED if text is None else text))
 
-    def ends(self, text: str | None = None) -> None:
-        """It is over; None is our own text."""
+    def ends(self, text: str | None = None, *, tail: str | None = None) -> None:
+        """It is over; None is our own text.
+
+        Args:
+            text: What the agent is told of it.
+            tail: What was said at its end, in its envelope; None: nothing that is to be told.
+        """
+        if tail is not None:
+            self._tails.append(tail)
+            del self._tails[:-MAX_TAILS]
         if self._waiting and self._waiting[-1][0]:
             # The agent never heard of it.
             self._waiting.pop()
         elif self._knows_of_voice and not self._waiting:
             self._waiting.append((False, ENDED if text is None else text))
 
-    def take(self) -> tuple[str, ...]:
+    def take(self) -> tuple[Note, ...]:
         """The messages that go with the turn that begins now, in order; afterwards they have been told."""
-        told = tuple(f"<realtime_conversation>\n{text}\n</realtime_conversation>" for _, text in self._waiting)
+        told = tuple(Note("user", tail) for tail in self._tails) + tuple(
+            Note("developer", f"<realtime_conversation>\n{text}\n</realtime_conversation>") for _, text in self._waiting
+        )
+        self._tails.clear()
         if self._waiting:
             self._knows_of_voice = self._waiting[-1][0]
         self._waiting.clear()

@@ -19,6 +19,7 @@ import msgspec
 from backchannel.core import events, reports, screen
 from backchannel.core.approval import TIMER as APPROVAL_TIMER
 from backchannel.core.approval import Approval, Step
+from backchannel.core.delegation import render_tail
 from backchannel.core.effects import (
     BriefAgent,
     CancelTimer,
@@ -258,6 +259,7 @@ class Conversation:
             answers = [effect for effect in answers if type(effect) is not Send]
         timers = [CancelTimer(name=name) for name in self._forget_timers()]
         closed = screen.ConversationClosed(reason=screen.CloseReason.REQUESTED, replaced=True)
+        brief = self._brief_of_end()
         options = self._link.options
         self._transcript.cleared()
         self._handoff.replaced(options)
@@ -265,7 +267,7 @@ class Conversation:
         self._floor.muted(self.is_muted, now)
         if self.task is not None:
             self._floor.work_started(self.task.turn_id, now)
-        effects = [*answers, *timers, Show(event=closed), BriefAgent(by_voice=False), *_started()]
+        effects = [*answers, *timers, Show(event=closed), brief, *_started()]
         effects += self._approval_step(self._approval.transport_lost(now), now)
         self._approval.replaced(options)
         return [*effects, *self._approval_step(self._approval.transport_restored(now), now)]
@@ -353,7 +355,11 @@ class Conversation:
         timers += [CancelTimer(name=name) for name in self._forget_timers()]
         detail = message if reason is screen.CloseReason.TRANSPORT_CLOSED else None
         closed = Show(event=screen.ConversationClosed(reason=reason, detail=detail))
-        return [*effects, *timers, BriefAgent(by_voice=False), closed]
+        return [*effects, *timers, self._brief_of_end(), closed]
+
+    def _brief_of_end(self) -> Effect:
+        said = self._transcript.tail() if self._options.hands_over_tail else ""
+        return BriefAgent(by_voice=False, tail=render_tail(said) if said else None)
 
     def _replacement_requested(self, event: events.ReplacementRequested, _: float) -> list[Effect]:
         return self._link.replacement_asked(event.options)
@@ -410,7 +416,9 @@ class Conversation:
         if not options.tells_speech:
             self._floor.user_started()
         before = [] if options.completes_transcripts else self._piece_came("user", event.delta, now)
-        self._transcript.delta("user", event.delta, item_id=event.item_id, end_ms=event.end_ms)
+        self._transcript.delta(
+            "user", event.delta, item_id=event.item_id, end_ms=event.end_ms, is_mixed=options.mixes_transcripts
+        )
         shown = Show(event=screen.TranscriptDelta(speaker="user", delta=event.delta))
         return [*before, shown, *(self._words_came(now) if self._unnamed.deadline is not None else ())]
 
@@ -421,8 +429,9 @@ class Conversation:
         return [shown, *self._approval_step(self._approval.said(event.text, now, event.item_id), now)]
 
     def _voice_said_more(self, event: server.OutputTranscriptDelta, now: float) -> list[Effect]:
-        before = [] if self._options.completes_transcripts else self._piece_came("assistant", event.delta, now)
-        self._transcript.delta("assistant", event.delta, item_id=event.item_id)
+        options = self._options
+        before = [] if options.completes_transcripts else self._piece_came("assistant", event.delta, now)
+        self._transcript.delta("assistant", event.delta, item_id=event.item_id, is_mixed=options.mixes_transcripts)
         return [*before, Show(event=screen.TranscriptDelta(speaker="assistant", delta=event.delta))]
 
     def _piece_came(self, speaker: screen.Speaker, piece: str, now: float) -> list[Effect]:
@@ -586,7 +595,9 @@ class Conversation:
             self._transcript.reported(report.text)
             self._floor.news_came(now)
         before = [] if report.phase is reports.Phase.COMMENTARY else self._passed_on()
-        rest = self._streaming.completed(self._handoff.waiting_call(report.turn_id), report.text)
+        rest: str | None = None
+        if self._options.streams_reports:
+            rest = self._streaming.completed(self._handoff.waiting_call(report.turn_id), report.text)
         decision = self._handoff.message(report.turn_id, report.text, report.phase, rest=rest)
         return [Show(event=report), *before, *self._decided(decision, now)]
 

@@ -17,6 +17,7 @@ __all__ = [
     "is_for_later",
     "parse_delegation",
     "render_delegation",
+    "render_tail",
     "without_lead",
 ]
 
@@ -52,6 +53,12 @@ _LATER: Final = re.compile(
 )
 _OPEN: Final = "<realtime_delegation>\n"
 _CLOSE: Final = "</realtime_delegation>"
+TAIL: Final = (
+    "The conversation by voice is over. What was said last in it was not handed over to you; here it is. It is for"
+    " your knowledge: act on it only where it clearly asks for something."
+)
+"""What the agent is asked where a conversation ends with words that were handed over to nobody."""
+_TAIL_SOURCE: Final = "transcript_tail_flush"
 _INPUT_CUT: Final = "… input truncated …"
 _TRANSCRIPT_CUT: Final = "… earlier transcript truncated …\n"
 
@@ -75,6 +82,17 @@ def render_delegation(text: str, transcript: str = "") -> str:
     else:
         request = _keep_ends(request, room)
     return _frame(request, said)
+
+
+def render_tail(transcript: str) -> str:
+    """The envelope for what was said at the end of a conversation, which asks for nothing.
+
+    Args:
+        transcript: As of `render_delegation`.
+    """
+    said = _escape(transcript)
+    frame = _size(_frame(TAIL, "x", source=_TAIL_SOURCE)) - 1
+    return _frame(TAIL, _keep_tail(said, MAX_ENVELOPE_TOKENS * BYTES_PER_TOKEN - frame), source=_TAIL_SOURCE)
 
 
 def parse_delegation(text: str) -> str:
@@ -101,9 +119,10 @@ def without_lead(words: str) -> str:
     return rest or words
 
 
-def _frame(request: str, said: str) -> str:
+def _frame(request: str, said: str, *, source: str | None = None) -> str:
+    origin = f"  <source>{source}</source>\n" if source else ""
     delta = f"  <transcript_delta>{said}</transcript_delta>\n" if said else ""
-    return f"{_OPEN}  <input>{request}</input>\n{delta}{_CLOSE}"
+    return f"{_OPEN}{origin}  <input>{request}</input>\n{delta}{_CLOSE}"
 
 
 def _escape(text: str) -> str:

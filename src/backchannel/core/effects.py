@@ -102,13 +102,15 @@ class AnswerApproval(msgspec.Struct, frozen=True, kw_only=True, tag="answer_appr
     approved: bool
 
 
-class BriefAgent(msgspec.Struct, frozen=True, kw_only=True, tag="brief_agent"):
+class BriefAgent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="brief_agent"):
     """Let the agent know, with its next turn, that somebody now speaks to it through a voice, or does not any more.
 
-    Source: realtime.md 8.1.
+    Source: realtime.md 7.3 and 8.1.
     """
 
     by_voice: bool
+    tail: str | None = None
+    """What was said at the end of the conversation and handed over to nobody, in its envelope; None: not to be told."""
 
 
 class SetTimer(msgspec.Struct, frozen=True, kw_only=True, tag="set_timer"):

@@ -36,6 +36,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Whether what the agent says reaches the voice as a developer's message. Source: realtime.md 5.5."""
     report_prefix: str | None = None
     """Stands before each of those."""
+    hands_over_tail: bool = False
+    """Whether the agent is told, with its next turn, what was said since the last delegation when the conversation
+    ends. Source: realtime.md 7.3."""
     report_channel: intents.Channel | None = None
     """The channel of all that the agent says, where the client has chosen one. Source: realtime.md 5.4."""
     report_tags: dict[str, tuple[str, ...]] | None = None
@@ -57,6 +60,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Whether in the dialect a delegation says what is asked (`Abilities.names_requests`)."""
     completes_transcripts: bool = True
     """Whether in the dialect the server tells when somebody has said their say (`Abilities.completes_transcripts`)."""
+    mixes_transcripts: bool = True
+    """Whether in the dialect pieces of what both say come by turns while both speak
+    (`Abilities.mixes_transcripts`)."""
     tells_speech: bool = True
     """Whether in the dialect the server tells when the user begins and stops to speak (`Abilities.tells_speech`)."""
     replaces_active_handoff: bool = False

@@ -68,6 +68,8 @@ class Transcript:
         self._requested = ""
         """What the last handoff asked for, where the user's words had not come."""
         self._heard_until_ms: int | None = None
+        self._latest: Speaker | None = None
+        """Whose the newest piece without an item is."""
 
     @property
     def heard_until_ms(self) -> int | None:
@@ -89,7 +91,15 @@ class Transcript:
         self._waiting.place(item_id, after_item_id)
         self._history.place(item_id, after_item_id)
 
-    def delta(self, speaker: Speaker, text: str, *, item_id: str | None = None, end_ms: int | None = None) -> None:
+    def delta(
+        self,
+        speaker: Speaker,
+        text: str,
+        *,
+        item_id: str | None = None,
+        end_ms: int | None = None,
+        is_mixed: bool = True,
+    ) -> None:
         """More of what a speaker says.
 
         Args:
@@ -97,7 +107,13 @@ class Transcript:
             text: The piece.
             item_id: The item that it belongs to; None for the speaker's open utterance.
             end_ms: Up to where it reaches since the session began.
+            is_mixed: Whether pieces of what both say come by turns while both speak; else the open utterance of who
+                spoke before somebody else did is over.
         """
+        if text and item_id is None:
+            if not is_mixed and self._latest not in (None, speaker):
+                self.began(speaker)
+            self._latest = speaker
         if end_ms is not None and speaker == "user":
             self._heard_until_ms = max(end_ms, self._heard_until_ms or 0)
         if text:
@@ -154,6 +170,10 @@ class Transcript:
         self._history.lose_session()
         self._requested = ""
         self._heard_until_ms = None
+
+    def tail(self) -> str:
+        """What was said since the last handoff, one `role: text` line an utterance; empty when nothing was."""
+        return "\n".join(f"{entry.speaker}: {entry.text}" for entry in self.peek(""))
 
     def cleared(self) -> None:
         """A new conversation takes the place of this one."""

@@ -399,8 +399,8 @@ class Conversation:
                 self._turns.answer_approval(effect)
             case do.BriefAgent(by_voice=True):
                 self._briefing.begins(self._settings.start_instructions)
-            case do.BriefAgent():
-                self._briefing.ends(self._settings.end_instructions)
+            case do.BriefAgent(tail=tail):
+                self._briefing.ends(self._settings.end_instructions, tail=tail)
             case do.SetTimer(name=name, deadline=deadline):
                 self._set_timer(name, deadline)
             case do.CancelTimer(name=name):

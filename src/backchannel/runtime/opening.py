@@ -174,6 +174,7 @@ def with_transport_options(settings: Settings) -> Settings:
         streams_reports=abilities.streams_reports,
         names_requests=abilities.names_requests,
         completes_transcripts=abilities.completes_transcripts,
+        mixes_transcripts=abilities.mixes_transcripts,
         tells_speech=abilities.tells_speech,
         replaces_active_handoff=abilities.replaces_active_handoff,
         session_outlives_way=is_call,

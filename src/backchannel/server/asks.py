@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from backchannel.core import Note
     from backchannel.wire import appserver
 
 __all__ = ["Ask"]
@@ -27,7 +28,7 @@ class Ask:
     """What it wants to travel besides."""
     output_schema: bytes | None = None
     """The JSON schema of the final message, of the turn that this begins; None: it is free."""
-    briefing: tuple[str, ...] = ()
+    briefing: tuple[Note, ...] = ()
     by_voice: bool = False
 
     def metadata_after(self, before: Mapping[str, str]) -> Mapping[str, str]:

@@ -26,6 +26,7 @@ from backchannel.core import (
     AgentReport,
     AgentTurnEnded,
     FileChange,
+    Note,
     Outcome,
     Phase,
     Risk,
@@ -226,14 +227,14 @@ async def test_a_turn_with_a_command_and_a_patch(root: Path, over: str) -> None:
 
 async def test_the_model_is_told_where_it_works_and_what_was_said(root: Path) -> None:
     async with desk(root, says("One."), says("Two.")) as at:
-        await at.work("first", briefing=("<a>", "<b>"))
+        await at.work("first", briefing=(Note("user", "<a>"), Note("developer", "<b>")))
         delegation = render_delegation("second", "user: second")
         await at.work(delegation, turn_id="turn-2")
         one, two = at.server.requests
 
     assert one.texts[0][0] == "developer"
     assert str(root) in one.texts[0][1]
-    assert one.texts[1:] == [("developer", "<a>"), ("developer", "<b>"), ("user", "first")]
+    assert one.texts[1:] == [("user", "<a>"), ("developer", "<b>"), ("user", "first")]
     assert two.texts == [*one.texts, ("assistant", "One."), ("user", delegation)]
     assert one.headers["authorization"] == f"Bearer {API_KEY}"
     assert planted_in(json.dumps(one.body)) == []

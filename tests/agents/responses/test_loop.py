@@ -42,6 +42,7 @@ from backchannel.core import (
     AgentMessageDropped,
     AgentReport,
     AgentTurnEnded,
+    Note,
     Outcome,
     Phase,
 )
@@ -114,8 +115,8 @@ DROPPED = Report(AgentMessageDropped(turn_id=TURN))
 def test_a_turn_of_one_message() -> None:
     play = Playing()
 
-    assert play.tell(Begun("do it", ("<a>", "<b>"))) == [
-        Ask(1, (Said("developer", "<a>"), Said("developer", "<b>"), Said("user", "do it")))
+    assert play.tell(Begun("do it", (Note("user", "<a>"), Note("developer", "<b>")))) == [
+        Ask(1, (Said("user", "<a>"), Said("developer", "<b>"), Said("user", "do it")))
     ]
     assert play.stream(Began(), ItemBegan(), TextAdded("Do")) == [Report(AgentMessageDelta(turn_id=TURN, delta="Do"))]
     assert play.stream(spoken("Done.")) == []

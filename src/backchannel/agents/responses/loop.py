@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from backchannel.agents.responses.failures import Retries
     from backchannel.agents.responses.history import History
     from backchannel.agents.responses.items import Item
-    from backchannel.core import AgentReport
+    from backchannel.core import AgentReport, Note
 
 __all__ = [
     "NOT_BEGUN",
@@ -95,7 +95,7 @@ class Begun:
     """The turn begins."""
 
     text: str
-    briefing: tuple[str, ...] = ()
+    briefing: tuple[Note, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -243,7 +243,7 @@ class Loop:
             case Begun(text=text, briefing=briefing):
                 if self._state is not State.NEW:
                     raise LocalProtocolError("the turn has begun already")
-                self._history.add(*(Said("developer", told) for told in briefing), Said("user", text))
+                self._history.add(*(Said(role, told) for role, told in briefing), Said("user", text))
                 return [self._ask()]
             case Steered(text=text):
                 return self._steered(text)

@@ -171,12 +171,14 @@ class ThreadRealtimeStartParams(Params, frozen=True, kw_only=True):
     codex_response_item_prefix: str | None = None
     codex_response_handoff_mode: CodexResponseHandoffMode | None = None
     """How version 3 is told what the agent says: `thinking` while it is being written, for the voice to choose the
-    moment to speak; `bemTags` likewise, the text saying by its beginning whether it may be spoken; else whole messages,
-    and when to speak of them."""
+    moment to speak; `commentary` likewise, not to be spoken; `bemTags` likewise, the text saying by its beginning
+    whether it may be spoken; else whole messages, and when to speak of them."""
     codex_response_handoff_channel_prefixes: dict[str, tuple[str, ...]] | None = None
     backend_reasoning_status: bool = False
     delegation_ack_filler: bool | None = None
     flush_transcript_tail_on_session_end: bool | None = None
+    """Whether the agent is told, with its next turn, what was said since the last delegation when the conversation
+    ends."""
     voice_session_id: str | None = None
 
     def __post_init__(self) -> None:

@@ -46,6 +46,8 @@ class Abilities:
     """A handoff says what is asked; else that has to be read from what the user said."""
     completes_transcripts: bool
     """The server tells when somebody has said their say; else there are only pieces."""
+    mixes_transcripts: bool
+    """While both speak, pieces of what each says come by turns; else a change of speaker begins a new utterance."""
     tells_speech: bool
     """The server tells when the user begins and stops to speak."""
     waits_for_session: bool

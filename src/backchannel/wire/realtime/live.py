@@ -270,6 +270,7 @@ class Live:
         replaces_active_handoff=True,
         names_requests=False,
         completes_transcripts=False,
+        mixes_transcripts=True,
         tells_speech=False,
         waits_for_session=True,
         configures_sideband=False,

@@ -174,6 +174,7 @@ class V1:
         replaces_active_handoff=True,
         names_requests=True,
         completes_transcripts=True,
+        mixes_transcripts=False,
         tells_speech=False,
         waits_for_session=False,
         configures_sideband=True,

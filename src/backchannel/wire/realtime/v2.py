@@ -335,6 +335,7 @@ class V2:
         replaces_active_handoff=False,
         names_requests=True,
         completes_transcripts=True,
+        mixes_transcripts=False,
         tells_speech=True,
         waits_for_session=False,
         configures_sideband=True,

@@ -226,6 +226,7 @@ class V3:
         replaces_active_handoff=True,
         names_requests=True,
         completes_transcripts=True,
+        mixes_transcripts=True,
         tells_speech=False,
         waits_for_session=True,
         configures_sideband=False,
