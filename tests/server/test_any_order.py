@@ -67,9 +67,10 @@ STEPS = st.tuples(
 
 
 def ask(house: House, client: Client, place: int, method: str) -> object:
-    threads = list(house.app.threads.values())
-    live = threads[place % len(threads)]
-    thread_id, turn_id = live.thread_id, "none" if live.turn is None else live.turn.turn_id
+    threads = list(house.agents)
+    thread_id = threads[place % len(threads)]
+    live = house.app.threads.get(thread_id)
+    turn_id = "none" if live is None or live.turn is None else live.turn.turn_id
     params: dict[str, object] = {} if method == "thread/start" else {"threadId": thread_id}
     if method in ("turn/start", "turn/steer"):
         params["input"] = TEXT

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from backchannel import core
 from backchannel.config import Realtime
 from backchannel.testing import Drop, Expect, ScriptedServer, Send
 from tests.runtime.stage import call, ended, message, until
@@ -30,6 +31,8 @@ def texts_of(connection: ScriptedConnection) -> list[object]:
 
 
 CONFIGURED = [Expect("session.update")]
+TEXT = [{"type": "text", "text": "fix it"}]
+_ENDS = ("thread/realtime/closed", "turn/completed", "thread/archived")
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
@@ -201,6 +204,49 @@ async def test_a_typed_turn_is_told_to_the_voice_and_goes_on_after_it(tmp_path: 
         agent.desk.put_nowait(ended("t"))
         assert (await client.sees("turn/completed"))["turn"]["status"] == "completed"
     assert client.methods.count("turn/started") == 1
+
+
+async def test_a_thread_that_is_put_away_is_not_worked_in_any_more(tmp_path: Path) -> None:
+    async with talking(tmp_path, CONFIGURED) as (staged, client, thread_id, _):
+        typed = {"threadId": thread_id, "input": TEXT}
+        await client.ask("turn/start", typed)
+        agent = staged.agent(thread_id)
+        await until(lambda: agent.requests != [], "the turn")
+        id_ = client.send("thread/archive", {"threadId": thread_id})
+        await until(lambda: agent.interrupts == 1, "the interruption")
+        other = await staged.client()
+        assert await other.refused("turn/start", typed) == f"thread not found: {thread_id}"
+        agent.desk.put_nowait(ended("t", core.Outcome.INTERRUPTED))
+        assert (await client.answer_to(id_))["result"] == {}
+        assert agent.closed == 1
+        words = {"threadId": thread_id, "text": "x"}
+        for method in ("thread/realtime/appendText", "thread/realtime/stop"):
+            assert await client.refused(method, words) == f"thread not found: {thread_id}"
+        told = [each for each in client.methods if each in _ENDS]
+        assert told == list(_ENDS)
+        assert client.all("thread/status/changed")[-1]["status"] == {"type": "notLoaded"}
+        assert (await client.ask("thread/loaded/list", {}))["data"] == []
+        assert len((await client.ask("thread/list", {"archived": True}))["data"]) == 1
+        # It can be gone on with all the same.
+        await client.ask("thread/resume", {"threadId": thread_id})
+        await client.ask("turn/start", typed)
+        assert staged.agent(thread_id) is not agent
+
+
+async def test_a_conversation_does_not_begin_in_a_thread_that_was_put_away_meanwhile(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        typed = {"threadId": (await client.ask("thread/start", {}))["thread"]["id"], "input": TEXT}
+        thread_id = typed["threadId"]
+        await client.ask("turn/start", typed)
+        staged.agent(thread_id).desk.put_nowait(ended("t"))
+        await client.sees("turn/completed")
+        lock = staged.app.voice_locks[thread_id] = asyncio.Lock()
+        async with lock:
+            await client.ask("thread/realtime/start", {"threadId": thread_id, "outputModality": "audio"})
+            await client.ask("thread/archive", {"threadId": thread_id})
+        assert "resume the thread" in (await client.sees("thread/realtime/error"))["message"]
+        assert staged.app.voices == {}
 
 
 async def test_starting_again_takes_the_place_of_the_one_that_is_live(tmp_path: Path) -> None:

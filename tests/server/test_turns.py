@@ -7,6 +7,7 @@ import pytest
 
 from backchannel import core
 from backchannel.errors import LocalProtocolError
+from backchannel.server import live_thread
 from backchannel.server.asks import Ask
 from tests.runtime.stage import ended, message, until
 from tests.server.stage import Client, House, house
@@ -162,6 +163,27 @@ async def test_what_comes_too_late_for_a_turn_is_the_next_one(tmp_path: Path) ->
         agent.desk.put_nowait(ended("t"))
         await client.sees("turn/completed", times=2)
         assert client.all("error") == []
+
+
+@pytest.mark.parametrize("how", ["does not answer", "breaks down"])
+async def test_an_agent_that_cannot_be_stopped_is_ended_by_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(live_thread, "_CLEARING_UP_S", 0.1)
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id, turn_id = await begun(staged, client)
+        agent = staged.agent(thread_id)
+
+        async def interrupt() -> None:
+            if how == "breaks down":
+                raise RuntimeError("it broke down")
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(agent, "interrupt", interrupt)
+        assert await client.ask("turn/interrupt", {"threadId": thread_id, "turnId": turn_id}) == {}
+        assert (await client.sees("turn/completed"))["turn"]["status"] == "failed"
+        assert not agent.running
 
 
 async def test_what_is_asked_while_a_turn_is_being_stopped_is_the_next_one(tmp_path: Path) -> None:

@@ -770,7 +770,7 @@ export type Thread = {
   turns: Array<Turn>;
 };
 
-/** Put a thread away. */
+/** Put a thread away: its conversation and its turn end, and it is not loaded any more. */
 export type ThreadArchiveParams = {
   threadId: string;
 };

@@ -93,6 +93,8 @@ class App:
         self._ephemeral: set[str] = set()
         self._held: collections.Counter[str] = collections.Counter()
         """How many are about to use a thread."""
+        self._leaving: dict[str, tuple[LiveThread, asyncio.Task[None]]] = {}
+        """Those that are being put away, by their id, and what does it."""
         self._questions: dict[str, list[Question]] = {}
         """Those that wait for an answer, by their thread."""
         self._tasks = Tasks(on_failure=_failed)
@@ -122,7 +124,7 @@ class App:
             async with asyncio.timeout(_CLEARING_UP_S):
                 stops = [
                     *(voice.stop() for voice in self.voices.values()),
-                    *(live.close() for live in self.threads.values()),
+                    *(live.close() for live in (*self.threads.values(), *(live for live, _ in self._leaving.values()))),
                 ]
                 # Whatever goes wrong in one, the others end.
                 await asyncio.gather(*stops, return_exceptions=True)
@@ -274,12 +276,42 @@ class App:
                 return
         # Who resumes it from here on gets it loaded anew.
         del self.threads[thread_id]
+        self._forget(thread_id)
+        self.tell_all("thread/closed", appserver.ThreadClosedNotification(thread_id=thread_id))
+        await live.close()
+
+    async def put_away(self, thread_id: str) -> None:
+        """A thread is not worked in any more: its conversation and its turn end, and it is not loaded."""
+        # From here on nobody finds it.
+        if (live := self.threads.pop(thread_id, None)) is not None:
+            self._leaving[thread_id] = live, self.start("put away", self._put_away(live))
+        await self.gone(thread_id)
+
+    async def gone(self, thread_id: str) -> None:
+        """Wait until a thread that is being put away is not worked in any more."""
+        if thread_id in self._leaving:
+            # It goes on also when the client that asked for it leaves.
+            await asyncio.wait([self._leaving[thread_id][1]])
+
+    async def _put_away(self, live: LiveThread) -> None:
+        thread_id = live.thread_id
+        try:
+            if (voice := self.voices.get(thread_id)) is not None:
+                await voice.stop()
+            await live.close()
+        finally:
+            del self._leaving[thread_id]
+        self._forget(thread_id)
+        told = appserver.ThreadStatusChangedNotification(thread_id=thread_id, status=appserver.NotLoadedStatus())
+        self.tell(thread_id, "thread/status/changed", told)
+        for peer in list(self.peers):
+            self.leave(peer, thread_id)
+
+    def _forget(self, thread_id: str) -> None:
         self._ephemeral.discard(thread_id)
         self._kept.discard(thread_id)
         self.voice_locks.pop(thread_id, None)
         self._questions.pop(thread_id, None)
-        self.tell_all("thread/closed", appserver.ThreadClosedNotification(thread_id=thread_id))
-        await live.close()
 
     # The voice
 

@@ -140,9 +140,18 @@ class LiveThread:
             return
         self.turn.is_stopped = True
         self.turn.take_back_questions()
-        with contextlib.suppress(LocalProtocolError):
-            await self._agent.interrupt()
-        _, late = await asyncio.wait([work], timeout=_CLEARING_UP_S)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _CLEARING_UP_S
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._agent.interrupt()
+        except (LocalProtocolError, TimeoutError):
+            # Its turn has ended; or it does not answer, and is ended by force.
+            _log.debug("! agent %s was not stopped", self._agent.name, exc_info=True)
+        except Exception:
+            # The boundary to the agent.
+            _log.exception("! agent %s failed to stop", self._agent.name)
+        _, late = await asyncio.wait([work], timeout=max(0.0, deadline - loop.time()))
         if late:
             work.cancel()
 

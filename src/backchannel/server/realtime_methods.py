@@ -118,6 +118,12 @@ class _Realtime:
             told = appserver.ThreadRealtimeErrorNotification(thread_id=live.thread_id, message=str(exc))
             self._app.tell(live.thread_id, "thread/realtime/error", told)
             return
+        if self._app.threads.get(live.thread_id) is not live:
+            # Nobody is told of it any more, but who asked wants to know.
+            message = "the thread was closed before the conversation could begin; resume the thread and start it again"
+            told = appserver.ThreadRealtimeErrorNotification(thread_id=live.thread_id, message=message)
+            peer.tell("thread/realtime/error", told)
+            return
         voice = self._app.voices.get(live.thread_id)
         if voice is None or not voice.is_live:
             voice = self._app.voices[live.thread_id] = Voice(live, services=self._app, on_over=self._over)

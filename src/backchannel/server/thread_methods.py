@@ -93,6 +93,7 @@ class _Threads:
 
     async def resume(self, peer: Peer, params: appserver.ThreadResumeParams) -> appserver.ThreadStartResponse:
         check_thread_id(params.thread_id)
+        await self._app.gone(params.thread_id)
         live = self._app.threads.get(params.thread_id)
         if live is None:
             thread = await self._stored(params.thread_id)
@@ -198,6 +199,10 @@ class _Threads:
         return appserver.Empty()
 
     async def archive(self, _: Peer, params: appserver.ThreadArchiveParams) -> appserver.Empty:
+        check_thread_id(params.thread_id)
+        if await self._stored(params.thread_id) is None:
+            raise Refused(f"no rollout found for thread id {params.thread_id}")
+        await self._app.put_away(params.thread_id)
         store = self._app.options.store
         await self._change(params.thread_id, lambda thread_id: store.set_archived(thread_id, archived=True))
         self._app.tell_all("thread/archived", appserver.ThreadArchivedNotification(thread_id=params.thread_id))

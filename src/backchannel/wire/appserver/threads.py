@@ -393,7 +393,7 @@ class ThreadSetNameParams(Params, frozen=True, kw_only=True):
 
 
 class ThreadArchiveParams(Params, frozen=True, kw_only=True):
-    """Put a thread away."""
+    """Put a thread away: its conversation and its turn end, and it is not loaded any more."""
 
     thread_id: str
 
