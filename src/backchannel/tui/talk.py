@@ -126,15 +126,21 @@ class TalkOptions:
 
     def session(self, *, prompt: str, startup_context: str = "", thread_id: str | None = None) -> ResolvedSession:
         """What the realtime session is going to be."""
+        config, version = self.config, self.dialect
+        if self.is_local and version is None:
+            version = _ENGINE_DIALECT
+            if config.realtime.version not in (None, _ENGINE_DIALECT):
+                # What is configured is the dialect of another server, and its voice.
+                realtime = msgspec.structs.replace(config.realtime, voice=None)
+                config = msgspec.structs.replace(config, realtime=realtime)
         request = StartRequest(
-            # What is configured is the dialect of another server.
-            version=self.dialect or (_ENGINE_DIALECT if self.is_local else None),
+            version=version,
             model=self.model,
             voice=self.voice,
             modality=Modality.TEXT if self.text_only else Modality.AUDIO,
             thread_id=thread_id,
         )
-        return resolve_session(self.config, request, default_prompt=prompt, startup_context=startup_context)
+        return resolve_session(config, request, default_prompt=prompt, startup_context=startup_context)
 
 
 async def talk(options: TalkOptions, *, shown_on: Screen, env: Mapping[str, str], clock: Clock) -> int:
