@@ -695,6 +695,8 @@ EXAMPLES: Final[tuple[tuple[float, ShownEvent], ...]] = (
     (7.5, screen.Warned(message="the server repeated the tool call call_1; it was ignored")),
     (3.2, screen.ConversationFailed(message="the server has stopped reading what it is sent")),
     (14.9, screen.ConversationClosed(reason=screen.CloseReason.REQUESTED)),
+    (2.6, core.AgentThoughtDelta(turn_id="turn_1", delta="**Looking at the tests**")),
+    (2.71, core.AgentThought(turn_id="turn_1", parts=("**Looking at the tests**\n\nThey are in one folder.",))),
     (3.011, core.AgentMessageDelta(turn_id="turn_1", delta="Running ")),
     (4.02, core.AgentMessageDropped(turn_id="turn_1")),
     (3.012, core.AgentMessage(turn_id="turn_1", text="Running the tests.", phase=core.Phase.COMMENTARY)),

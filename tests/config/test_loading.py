@@ -173,6 +173,7 @@ def test_what_is_wrong_in_the_context_is_named(tmp_path: Path) -> None:
 EVERY_KEY_OF_THE_MODEL: dict[str, tuple[str, object]] = {
     "model": ('"gpt-x"', "gpt-x"),
     "model_reasoning_effort": ('"high"', "high"),
+    "model_reasoning_summary": ('"auto"', "auto"),
     "approval_policy": ('"untrusted"', "untrusted"),
     "sandbox_mode": ('"danger-full-access"', "danger-full-access"),
     "base_instructions": ('"Be a poet."', "Be a poet."),

@@ -14,6 +14,8 @@ from backchannel.core import (
     AgentMessageDelta,
     AgentMessageDropped,
     AgentReport,
+    AgentThought,
+    AgentThoughtDelta,
     AgentTurnEnded,
     Options,
     Outcome,
@@ -28,6 +30,8 @@ from backchannel.wire.realtime import intents
 from tests.wire.realtime.examples import INTENTS, SERVER_EVENTS
 
 REPORTS: Final[tuple[AgentReport, ...]] = (
+    AgentThoughtDelta(turn_id="turn_1", delta="**Lo", part=1),
+    AgentThought(turn_id="turn_1", parts=("**Looking**", "Found.")),
     AgentMessageDelta(turn_id="turn_1", delta="3 te"),
     AgentMessageDropped(turn_id="turn_1"),
     AgentMessage(turn_id="turn_1", text="3 tests ran.\n\nAll of them passed.", phase=Phase.FINAL),

@@ -17,6 +17,8 @@ from backchannel.core import (
     AgentMessage,
     AgentMessageDelta,
     AgentMessageDropped,
+    AgentThought,
+    AgentThoughtDelta,
     AgentTurnEnded,
     Conversation,
     Options,
@@ -1532,6 +1534,53 @@ def test_a_piece_is_held_back_when_another_delegation_has_taken_its_place() -> N
         playbook >> writes("pass")
         playbook.advance(1.0)
         playbook >> final("All pass") << reported("All pass", handoff_id="call_2", phase="final")
+
+
+THINKING = Options(speaks_by_channel=True, tells_thoughts=True)
+THOUGHT = AgentThought(turn_id="turn_1", parts=("**Looking**", "Found."))
+
+
+@pytest.mark.parametrize("speech", Speech)
+def test_a_client_can_have_the_voice_know_what_the_agent_thinks(speech: Speech) -> None:
+    with book(msgspec.structs.replace(THINKING, speech=speech), showing=True) as playbook:
+        playbook >> handoff()
+        playbook.skip()
+        playbook >> AgentThoughtDelta(turn_id="turn_1", delta="**Lo") << shown(AgentThoughtDelta)
+        status = intents.ReportProgress(
+            handoff_id="call_1", text="[STATUS] **Looking**\n\nFound.", channel="commentary"
+        )
+        playbook >> THOUGHT << effects.Show(event=THOUGHT) << effects.Send(intent=status)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        msgspec.structs.replace(THINKING, tells_thoughts=False),
+        msgspec.structs.replace(THINKING, speaks_by_channel=False),
+        msgspec.structs.replace(THINKING, client_managed_handoffs=True),
+    ],
+)
+def test_a_voice_that_cannot_be_told_silently_or_not_by_us_is_not_told_of_thoughts(options: Options) -> None:
+    with book(options) as playbook:
+        playbook >> handoff()
+        playbook.skip()
+        playbook >> THOUGHT
+
+
+def test_no_delegation_is_told_of_thoughts_that_are_not_its_own() -> None:
+    with book(THINKING) as playbook:
+        playbook >> THOUGHT
+        playbook >> handoff()
+        playbook.skip()
+        playbook >> AgentThought(turn_id="turn_9", parts=("Other work.",))
+        playbook >> AgentThought(turn_id="turn_1", parts=())
+        playbook >> events.TaskStopRequested()
+        playbook.skip()
+        playbook >> THOUGHT
+    with book(THINKING) as playbook:
+        playbook >> events.TextTyped(text="run it")
+        playbook.skip()
+        playbook >> THOUGHT
 
 
 def test_a_message_that_is_dropped_is_not_gone_on_with() -> None:

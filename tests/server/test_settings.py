@@ -59,14 +59,18 @@ async def test_what_a_turn_changes_holds_for_those_after_it(tmp_path: Path) -> N
         client = await staged.client()
         thread_id = (await client.ask("thread/start", {"model": "one"}))["thread"]["id"]
         first = await asked(staged, client, thread_id)
-        changes = {"model": "two", "effort": "low", "approvalPolicy": "never"}
+        changes = {"model": "two", "effort": "low", "summary": "auto", "approvalPolicy": "never"}
         second = await asked(staged, client, thread_id, **changes, sandboxPolicy={"type": "dangerFullAccess"})
         third = await asked(staged, client, thread_id, cwd=str(tmp_path))
         elsewhere = {"threadId": thread_id, "input": TEXT, "cwd": str(tmp_path / "other")}
         assert "start another thread" in await client.refused("turn/start", elsewhere)
     assert first.settings == Model(model="one")
     expected = Model(
-        model="two", model_reasoning_effort="low", approval_policy="never", sandbox_mode="danger-full-access"
+        model="two",
+        model_reasoning_effort="low",
+        model_reasoning_summary="auto",
+        approval_policy="never",
+        sandbox_mode="danger-full-access",
     )
     assert second.settings == third.settings == expected
 

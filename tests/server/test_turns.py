@@ -131,6 +131,52 @@ async def test_what_has_come_of_a_message_that_is_not_finished_stands(tmp_path: 
     assert [item["id"] for item in kept["thread"]["turns"][0]["items"]][1:] == ids
 
 
+async def test_what_the_agent_thinks_is_told_and_kept(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id, _ = await begun(staged, client)
+        for report in (
+            core.AgentThoughtDelta(turn_id="t", delta="**Look"),
+            core.AgentThoughtDelta(turn_id="t", delta="ing**"),
+            core.AgentThoughtDelta(turn_id="t", delta="Found", part=2),
+            core.AgentThought(turn_id="t", parts=("**Looking**", "Found.")),
+            core.AgentThought(turn_id="t", parts=("At once.",)),
+            core.AgentThoughtDelta(turn_id="t", delta="Half a "),
+            core.AgentThoughtDelta(turn_id="t", delta="th"),
+            core.AgentMessageDelta(turn_id="t", delta="Do"),
+            message("t", "Done.", final=True),
+            core.AgentThoughtDelta(turn_id="t", delta="Cut", part=10**9),
+            ended("t", core.Outcome.INTERRUPTED),
+        ):
+            staged.agent(thread_id).desk.put_nowait(report)
+        await client.sees("turn/completed")
+        kept = await client.ask("thread/read", {"threadId": thread_id, "includeTurns": True})
+    items = [each["item"] for each in client.all("item/completed")][1:]
+    assert [item.get("summary", item.get("text")) for item in items] == [
+        ["**Looking**", "Found."],
+        ["At once."],
+        ["Half a th"],
+        "Done.",
+        [*[""] * 99, "Cut"],
+    ]
+    ids = [item["id"] for item in items]
+    assert [each["item"]["id"] for each in client.all("item/started")][1:] == ids
+    parts = [(each["itemId"], each["summaryIndex"]) for each in client.all("item/reasoning/summaryPartAdded")]
+    assert parts[:5] == [(ids[0], 0), (ids[0], 1), (ids[0], 2), (ids[2], 0), (ids[4], 0)]
+    deltas = [
+        (each["itemId"], each["summaryIndex"], each["delta"]) for each in client.all("item/reasoning/summaryTextDelta")
+    ]
+    assert deltas == [
+        (ids[0], 0, "**Look"),
+        (ids[0], 0, "ing**"),
+        (ids[0], 2, "Found"),
+        (ids[2], 0, "Half a "),
+        (ids[2], 0, "th"),
+        (ids[4], 99, "Cut"),
+    ]
+    assert [item["id"] for item in kept["thread"]["turns"][0]["items"]][1:] == ids
+
+
 async def test_a_question_that_is_put_again_is_another_one(tmp_path: Path) -> None:
     async with house(tmp_path) as staged:
         client = await staged.client()

@@ -107,6 +107,8 @@ LINES: list[tuple[ShownEvent, str | None]] = [
         screen.ConversationClosed(reason=screen.CloseReason.ERROR),
         "end      the conversation ended because of an error",
     ),
+    (core.AgentThoughtDelta(turn_id="turn_1", delta="**Look"), None),
+    (core.AgentThought(turn_id="turn_1", parts=("**Looking**\n\nHere.",)), "thinks   Looking"),
     (core.AgentMessageDelta(turn_id="turn_1", delta="All"), None),
     (core.AgentMessageDropped(turn_id="turn_1"), None),
     (core.AgentMessage(turn_id="turn_1", text="All pass.", phase=core.Phase.FINAL), "agent    All pass."),

@@ -684,6 +684,23 @@ export type ReasoningItem = {
   content: Array<string>;
 };
 
+/** Another part of what the agent tells of its thoughts begins. */
+export type ReasoningSummaryPartAddedNotification = {
+  threadId: string;
+  turnId: string;
+  itemId: string;
+  summaryIndex: number;
+};
+
+/** A piece of what the agent tells of its thoughts. */
+export type ReasoningSummaryTextDeltaNotification = {
+  threadId: string;
+  turnId: string;
+  itemId: string;
+  summaryIndex: number;
+  delta: string;
+};
+
 export type SandboxPolicy = DangerFullAccess | ReadOnly | ExternalSandbox | WorkspaceWrite;
 
 /** A command searches. */
@@ -1457,6 +1474,8 @@ export type ServerNotification =
   | { method: "item/started"; params: ItemStartedNotification }
   | { method: "item/completed"; params: ItemCompletedNotification }
   | { method: "item/agentMessage/delta"; params: AgentMessageDeltaNotification }
+  | { method: "item/reasoning/summaryPartAdded"; params: ReasoningSummaryPartAddedNotification }
+  | { method: "item/reasoning/summaryTextDelta"; params: ReasoningSummaryTextDeltaNotification }
   | { method: "item/commandExecution/outputDelta"; params: CommandExecutionOutputDeltaNotification }
   | { method: "serverRequest/resolved"; params: ServerRequestResolvedNotification }
   | { method: "account/login/completed"; params: AccountLoginCompletedNotification }

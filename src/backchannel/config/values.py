@@ -168,6 +168,8 @@ class Model(_Discreet, frozen=True, kw_only=True):
     """The model that does the work, as the provider calls it. OpenAI has a default; another provider has none."""
     model_reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
     """How long it thinks; the model's own choice when it is left out."""
+    model_reasoning_summary: Literal["auto", "concise", "detailed", "none"] | None = None
+    """How much it tells of what it thinks, where the provider lets it; nothing is asked for when it is left out."""
     approval_policy: Literal["untrusted", "on-request", "on-failure", "never"] = "on-request"
     """When you are asked for permission: `untrusted`, before everything that does more than read; `on-request`
     (`on-failure` means the same), before what the sandbox would not let happen; `never`, not at all: what would need it

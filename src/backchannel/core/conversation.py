@@ -586,6 +586,10 @@ class Conversation:
         piece = self._streaming.due(call_id, now)
         return [] if piece is None else [_send(self._handoff.piece(piece, text))]
 
+    def _agent_thought(self, report: reports.AgentThought, now: float) -> list[Effect]:
+        decision = self._handoff.thought(report.turn_id, "\n\n".join(report.parts))
+        return [Show(event=report), *self._decided(decision, now)]
+
     def _agent_dropped(self, report: reports.AgentMessageDropped, _: float) -> list[Effect]:
         self._streaming.dropped()
         return [Show(event=report)]
@@ -907,6 +911,8 @@ _HANDLERS: Final[dict[type[msgspec.Struct], _Handler]] = dict(
         _row(server.NoopRequested, _C._noop_requested),
         _row(server.ToolCalled, _C._tool_called),
         _row(server.ServerError, _C._server_failed),
+        _row(reports.AgentThoughtDelta, _C._shown),
+        _row(reports.AgentThought, _C._agent_thought),
         _row(reports.AgentMessageDelta, _C._agent_wrote),
         _row(reports.AgentMessageDropped, _C._agent_dropped),
         _row(reports.AgentMessage, _C._agent_said),

@@ -41,6 +41,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ends. Source: realtime.md 7.3."""
     report_channel: intents.Channel | None = None
     """The channel of all that the agent says, where the client has chosen one. Source: realtime.md 5.4."""
+    tells_thoughts: bool = False
+    """Whether the voice is let know what the agent thinks, silently, in dialects where a text can be marked so. Source:
+    realtime.md 5.6."""
     report_tags: dict[str, tuple[str, ...]] | None = None
     """Where a text says whether it may be spoken: how one of the agent begins that is `analysis` or `commentary`, which
     may not; every other one may. None: that is not looked at. Source: realtime.md 5.4."""

@@ -20,6 +20,8 @@ __all__ = [
     "AgentMessageDelta",
     "AgentMessageDropped",
     "AgentReport",
+    "AgentThought",
+    "AgentThoughtDelta",
     "AgentTurnEnded",
     "FileChange",
     "Outcome",
@@ -61,6 +63,23 @@ class Risk(enum.Enum):
     """Something outside the folder that the agent works in is changed."""
 
 
+class AgentThoughtDelta(msgspec.Struct, frozen=True, kw_only=True, tag="agent_thought_delta"):
+    """A piece of what the agent is thinking, in its own summary."""
+
+    turn_id: str
+    delta: str
+    part: int = 0
+    """Which part of the summary it belongs to; they are counted from 0."""
+
+
+class AgentThought(msgspec.Struct, frozen=True, kw_only=True, tag="agent_thought"):
+    """What the agent thought, in its own summary, complete."""
+
+    turn_id: str
+    parts: tuple[str, ...]
+    """Each often begins with a title in bold type; may be empty where there is no summary."""
+
+
 class AgentMessageDelta(msgspec.Struct, frozen=True, kw_only=True, tag="agent_message_delta"):
     """A piece of a message that is still being written."""
 
@@ -69,7 +88,7 @@ class AgentMessageDelta(msgspec.Struct, frozen=True, kw_only=True, tag="agent_me
 
 
 class AgentMessageDropped(msgspec.Struct, frozen=True, kw_only=True, tag="agent_message_dropped"):
-    """The message that was being written will not be finished, because of a change or a failure.
+    """The message or thought that was being written will not be finished, because of a change or a failure.
 
     The next piece begins another one.
     """
@@ -192,7 +211,9 @@ class AgentTurnEnded(msgspec.Struct, frozen=True, kw_only=True, tag="agent_turn_
 
 
 AgentReport: TypeAlias = (
-    AgentMessageDelta
+    AgentThoughtDelta
+    | AgentThought
+    | AgentMessageDelta
     | AgentMessageDropped
     | AgentMessage
     | AgentCommandStarted

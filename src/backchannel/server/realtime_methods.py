@@ -174,6 +174,7 @@ class _Realtime:
             client_managed_handoffs=params.client_managed_handoffs is True,
             reports_as_items=params.codex_responses_as_items is True,
             report_prefix=params.codex_response_item_prefix,
+            tells_thoughts=params.backend_reasoning_status,
             hands_over_tail=params.flush_transcript_tail_on_session_end is True,
         )
         mode = params.codex_response_handoff_mode

@@ -42,6 +42,8 @@ __all__ = ["RunningTurn"]
 
 _Command: TypeAlias = appserver.CommandExecutionItem | appserver.FileChangeItem
 
+_MAX_PARTS: Final = 100
+"""So many parts of a thought are told apart; the last holds what would be in later ones."""
 _MAY_RUN: Final = "item/commandExecution/requestApproval"
 _MAY_CHANGE: Final = "item/fileChange/requestApproval"
 _DECISIONS: Final = ("accept", "decline", "cancel")
@@ -101,6 +103,10 @@ class RunningTurn:
         """Of the message that is being written."""
         self._written: list[str] = []
         """Of that."""
+        self._thought_id: str | None = None
+        """Of the thought that is being told."""
+        self._told_parts: list[list[str]] = []
+        """Of that, each in the pieces in which it came."""
         self._last_message: appserver.AgentMessageItem | None = None
         self._commands: dict[str, _Command] = {}
         """Those that run, or wait for permission."""
@@ -132,6 +138,10 @@ class RunningTurn:
         """The agent has reported something, which is not the end."""
         self._journal.note(report)
         match report:
+            case core.AgentThoughtDelta(delta=delta, part=part):
+                self._thinks(delta, part)
+            case core.AgentThought(parts=parts):
+                self._thought(parts)
             case core.AgentMessageDelta(delta=delta):
                 told = appserver.AgentMessageDeltaNotification(
                     thread_id=self._thread_id, turn_id=self.turn_id, item_id=self._open_message(), delta=delta
@@ -246,6 +256,7 @@ class RunningTurn:
 
     def _open_message(self) -> str:
         if self._message_id is None:
+            self._thought_dropped()
             self._message_id = self._services.new_id()
             self._item_started(appserver.AgentMessageItem(id=self._message_id, text=""))
         return self._message_id
@@ -258,8 +269,36 @@ class RunningTurn:
         self._last_message = item
         self._item_completed(item)
 
+    def _open_thought(self) -> str:
+        if self._thought_id is None:
+            self._thought_id = self._services.new_id()
+            self._item_started(appserver.ReasoningItem(id=self._thought_id))
+        return self._thought_id
+
+    def _thinks(self, delta: str, part: int) -> None:
+        ids = {"thread_id": self._thread_id, "turn_id": self.turn_id, "item_id": self._open_thought()}
+        part = min(part, _MAX_PARTS - 1)
+        while len(self._told_parts) <= part:
+            began = appserver.ReasoningSummaryPartAddedNotification(**ids, summary_index=len(self._told_parts))
+            self._tell("item/reasoning/summaryPartAdded", began)
+            self._told_parts.append([])
+        self._told_parts[part].append(delta)
+        told = appserver.ReasoningSummaryTextDeltaNotification(**ids, summary_index=part, delta=delta)
+        self._tell("item/reasoning/summaryTextDelta", told)
+
+    def _thought(self, parts: tuple[str, ...]) -> None:
+        item_id = self._open_thought()
+        self._thought_id = None
+        self._told_parts.clear()
+        self._item_completed(appserver.ReasoningItem(id=item_id, summary=parts))
+
+    def _thought_dropped(self) -> None:
+        if self._thought_id is not None:
+            self._thought(tuple("".join(pieces) for pieces in self._told_parts))
+
     def _message_dropped(self) -> None:
-        """What has come of a message stands, and nothing more of it will come."""
+        """What has come of a message or a thought stands, and nothing more of it will come."""
+        self._thought_dropped()
         if self._message_id is not None:
             self._item_completed(appserver.AgentMessageItem(id=self._message_id, text="".join(self._written)))
             self._message_id = None

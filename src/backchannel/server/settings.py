@@ -71,6 +71,7 @@ def changed_by_turn(settings: Model, params: appserver.TurnStartParams) -> Model
     named = {
         "model": params.model,
         "model_reasoning_effort": params.effort,
+        "model_reasoning_summary": params.summary,
         "approval_policy": _policy(params.approval_policy),
         "sandbox_mode": _mode(params.sandbox_policy),
     }

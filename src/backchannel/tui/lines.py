@@ -87,6 +87,9 @@ class Lines:
                 self._line(t, "task", "stopping")
             case screen.TaskEnded():
                 self._line(t, "task", _ending(event))
+            case core.AgentThought(parts=parts):
+                for part in parts:
+                    self._line(t, "thinks", _title(part))
             case core.AgentMessage(text=text):
                 self._message(t, text)
             case core.AgentCommandStarted(command=command):
@@ -131,6 +134,7 @@ class Lines:
                 screen.SpeechStarted()
                 | screen.SpeechEnded()
                 | screen.TranscriptDelta()
+                | core.AgentThoughtDelta()
                 | core.AgentMessageDelta()
                 | core.AgentMessageDropped()
                 | core.AgentCommandOutput()
@@ -181,6 +185,7 @@ _COLOURS: Final = {
     "voice": "1;32",
     "agent": "33",
     "agent $": "2",
+    "thinks": "2",
     "task": "35",
     "status": "35",
     "approval": "1;35",
@@ -197,6 +202,12 @@ _COLOURS: Final = {
 def printable(text: str) -> str:
     """Text that cannot steer a terminal."""
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _title(thought: str) -> str:
+    """The first line of what the agent thinks, which often is a title in bold type."""
+    first = printable(thought.strip().partition("\n")[0]).strip("*# ")
+    return textwrap.shorten(first, _WIDTH, placeholder=" …")
 
 
 def _ending(event: screen.TaskEnded) -> str:

@@ -270,6 +270,7 @@ async def test_how_it_works_can_change_from_turn_to_turn(root: Path) -> None:
         FREE,
         model="other",
         model_reasoning_effort="low",
+        model_reasoning_summary="detailed",
         base_instructions="Be a poet.",
         developer_instructions="Rhyme.",
     )
@@ -285,7 +286,7 @@ async def test_how_it_works_can_change_from_turn_to_turn(root: Path) -> None:
 
     assert [first.body["model"], second.body["model"]] == ["mock-model", "other"]
     assert [first.body["instructions"] == "Be a poet.", second.body["instructions"]] == [False, "Be a poet."]
-    assert second.body["reasoning"]["effort"] == "low"
+    assert second.body["reasoning"] == {"effort": "low", "summary": "detailed"}
     assert second.texts[1] == ("developer", "Rhyme.")
     assert len(declined) == 1
     assert not (root / "made").exists()

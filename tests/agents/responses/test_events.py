@@ -16,10 +16,12 @@ from backchannel.agents.responses.events import (
     ItemDone,
     StreamEvent,
     TextAdded,
+    ThoughtAdded,
+    ThoughtDone,
     read_event,
 )
 from backchannel.agents.responses.failures import Cause, Failure
-from backchannel.agents.responses.items import Spoken
+from backchannel.agents.responses.items import Kept, Spoken
 from backchannel.core import TokensUsed
 from backchannel.testing import responses as server
 
@@ -30,6 +32,14 @@ def read(value: object) -> StreamEvent | None:
 
 def completed_with(usage: object) -> dict[str, object]:
     return {"type": "response.completed", "response": {"id": "r1", "usage": usage}}
+
+
+def thinks(**fields: object) -> dict[str, object]:
+    return {"type": "response.reasoning_summary_text.delta", **fields}
+
+
+def thought(**fields: object) -> dict[str, object]:
+    return {"type": "response.output_item.done", "item": {"type": "reasoning", **fields}}
 
 
 @pytest.mark.parametrize(
@@ -65,6 +75,14 @@ def completed_with(usage: object) -> dict[str, object]:
         ({"type": "response.made_up", "x": 1}, None),
         ({"type": "response.output_item.done", "item": {"type": "image"}}, None),
         ({"type": "response.output_item.done"}, None),
+        (thinks(delta="Hm"), ThoughtAdded("Hm", 0)),
+        (thinks(delta="Hm", summary_index=3), ThoughtAdded("Hm", 3)),
+        (thinks(delta="Hm", summary_index=-3), ThoughtAdded("Hm", 0)),
+        (thinks(delta=""), None),
+        (thinks(delta="Hm", summary_index="x"), None),
+        (thought(), ThoughtDone((), None)),
+        (thought(summary=[{"text": "**A**"}, {"text": " "}, {}, {"text": "B"}]), ThoughtDone(("**A**", "B"), None)),
+        (thought(summary=["x"]), None),
         ({"type": 3}, None),
         ([], None),
     ],
@@ -120,3 +138,10 @@ def test_failures_say_whether_they_pass(event: object, cause: Cause, words: str 
 @given(st.binary() | st.text(alphabet=st.characters(codec="utf-8")))
 def test_anything_can_come(raw: bytes | str) -> None:
     read_event(raw)
+
+
+def test_a_thought_that_can_be_read_again_comes_with_what_is_told_of_it() -> None:
+    event = read_event(json.dumps(thought(summary=[{"text": "Hm."}], encrypted_content="abc")))
+    assert isinstance(event, ThoughtDone)
+    assert event.parts == ("Hm.",)
+    assert isinstance(event.item, Kept)

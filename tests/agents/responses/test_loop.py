@@ -9,7 +9,17 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from backchannel.agents.responses.events import Began, Completed, Cut, ItemBegan, ItemDone, StreamEvent, TextAdded
+from backchannel.agents.responses.events import (
+    Began,
+    Completed,
+    Cut,
+    ItemBegan,
+    ItemDone,
+    StreamEvent,
+    TextAdded,
+    ThoughtAdded,
+    ThoughtDone,
+)
 from backchannel.agents.responses.failures import Cause, Failure, Retries
 from backchannel.agents.responses.history import History
 from backchannel.agents.responses.items import Call, Item, Kept, Output, Said, Spoken, SpokenPhase
@@ -41,6 +51,8 @@ from backchannel.core import (
     AgentMessageDelta,
     AgentMessageDropped,
     AgentReport,
+    AgentThought,
+    AgentThoughtDelta,
     AgentTurnEnded,
     Note,
     Outcome,
@@ -98,7 +110,9 @@ class Playing:
 
 
 def as_event(event: StreamEvent | Item) -> StreamEvent:
-    return ItemDone(event) if isinstance(event, Said | Spoken | Call | Output | Kept) else event
+    if isinstance(event, Kept):
+        return ThoughtDone((), event)
+    return ItemDone(event) if isinstance(event, Said | Spoken | Call | Output) else event
 
 
 def asked(actions: Sequence[Action]) -> Ask:
@@ -110,6 +124,41 @@ DROPPED = Report(AgentMessageDropped(turn_id=TURN))
 
 
 # ---- a turn -----------------------------------------------------------------------------------------------------
+
+
+def tells(*parts: str) -> Report:
+    return Report(AgentThought(turn_id=TURN, parts=parts))
+
+
+def test_what_the_model_tells_of_its_thoughts_is_passed_on_and_the_thought_is_sent_back() -> None:
+    play = Playing()
+    play.tell(Begun("do it"))
+
+    assert play.stream(ThoughtAdded("**Lo", 0)) == [Report(AgentThoughtDelta(turn_id=TURN, delta="**Lo"))]
+    assert play.stream(ThoughtDone(("**Looking**",), thought("t"))) == [tells("**Looking**")]
+    # One that says nothing is not told, but sent back; one that cannot be sent back is only told.
+    assert play.stream(ThoughtDone((), thought("u"))) == []
+    assert play.stream(ThoughtDone(("Found.",), None)) == [tells("Found.")]
+    assert play.stream(spoken("Done."), Completed("r1")) == [said("Done.", Phase.FINAL), ended(Outcome.COMPLETED)]
+    assert list(play.history.items[-3:]) == [thought("t"), thought("u"), spoken("Done.")]
+
+
+def test_a_message_comes_before_the_thought_that_follows_it() -> None:
+    play = Playing()
+    play.tell(Begun("do it"))
+
+    assert play.stream(spoken("I look."), ThoughtDone(("Hm.",), None)) == [
+        said("I look.", Phase.UNMARKED),
+        tells("Hm."),
+    ]
+
+
+def test_a_thought_that_a_change_cuts_off_is_dropped() -> None:
+    play = Playing()
+    play.tell(Begun("do it"))
+    play.stream(ThoughtAdded("Hm", 1))
+
+    assert play.tell(Steered("x"))[:2] == [Abort(1), DROPPED]
 
 
 def test_a_turn_of_one_message() -> None:
@@ -423,7 +472,8 @@ _EVENTS = st.one_of(
     st.builds(Cut, st.just("x")),
     st.builds(ItemDone, st.builds(spoken, st.text(min_size=1, max_size=5), st.sampled_from([None, *SpokenPhase]))),
     st.builds(ItemDone, st.builds(call, st.sampled_from("abcdef"))),
-    st.builds(ItemDone, st.builds(thought)),
+    st.builds(ThoughtAdded, st.text(min_size=1, max_size=3), st.integers(0, 3)),
+    st.builds(ThoughtDone, st.sampled_from([(), ("Hm.",)]), st.none() | st.builds(thought)),
     st.builds(Failure, st.sampled_from(Cause), st.just("x"), over_websocket=st.booleans(), answering=st.booleans()),
 )
 

@@ -52,6 +52,7 @@ def request(*items: Any, **changes: Any) -> ModelRequest:
         "items": (OPENING, *items),
         "tools": b"[]",
         "effort": None,
+        "summary": None,
         "thread_id": "thread-1",
         "metadata": '{"turn_id":"t"}',
         "headers": {"thread-id": "thread-1"},
@@ -129,6 +130,23 @@ async def test_how_long_the_model_thinks(effort: str | None, *, included: bool) 
 
     assert body.get("reasoning") == ({"effort": "high"} if effort == "high" else None)
     assert ("include" in body) is included
+
+
+@pytest.mark.parametrize(
+    ("effort", "summary", "asked"),
+    [
+        ("high", "auto", {"effort": "high", "summary": "auto"}),
+        (None, "concise", {"summary": "concise"}),
+        (None, "none", None),
+        ("none", "auto", None),
+    ],
+)
+async def test_how_much_the_model_tells_of_its_thoughts(
+    effort: str | None, summary: str, asked: dict[str, str] | None
+) -> None:
+    async with served() as server, way_to(server, "http") as way:
+        await taken(way, request(HELLO, effort=effort, summary=summary))
+        assert server.requests[0].body.get("reasoning") == asked
 
 
 @pytest.mark.parametrize("over", WAYS)

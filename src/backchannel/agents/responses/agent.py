@@ -275,6 +275,7 @@ class ResponsesAgent(Agent):
             items=(environment(self._root, confinement.rules), *self._besides(), *items),
             tools=self._tools,
             effort=self._options.model.model_reasoning_effort,
+            summary=self._options.model.model_reasoning_summary,
             output_schema=None if turn is None else turn.output_schema,
             thread_id=thread_id,
             metadata=render_metadata(

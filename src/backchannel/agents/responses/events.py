@@ -15,10 +15,21 @@ from typing import Final, TypeAlias
 import msgspec
 
 from backchannel.agents.responses.failures import Cause, Failure
-from backchannel.agents.responses.items import Item, read_item
+from backchannel.agents.responses.items import Item, read_item, read_thought
 from backchannel.core import TokensUsed
 
-__all__ = ["Began", "Completed", "Cut", "ItemBegan", "ItemDone", "StreamEvent", "TextAdded", "read_event"]
+__all__ = [
+    "Began",
+    "Completed",
+    "Cut",
+    "ItemBegan",
+    "ItemDone",
+    "StreamEvent",
+    "TextAdded",
+    "ThoughtAdded",
+    "ThoughtDone",
+    "read_event",
+]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -36,6 +47,23 @@ class TextAdded:
     """A piece of a message that is being written."""
 
     delta: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ThoughtAdded:
+    """A piece of what the model tells of its thoughts."""
+
+    delta: str
+    part: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ThoughtDone:
+    """What the model tells of a thought is complete."""
+
+    parts: tuple[str, ...]
+    item: Item | None
+    """The thought itself, where it is to be sent back."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -61,7 +89,9 @@ class Cut:
     reason: str
 
 
-StreamEvent: TypeAlias = Began | ItemBegan | TextAdded | ItemDone | Completed | Cut | Failure
+StreamEvent: TypeAlias = (
+    Began | ItemBegan | TextAdded | ThoughtAdded | ThoughtDone | ItemDone | Completed | Cut | Failure
+)
 """Everything that is taken from a stream; after the last three nothing comes."""
 
 
@@ -100,6 +130,7 @@ class _Response(msgspec.Struct):
 class _Event(msgspec.Struct):
     type: str
     delta: str = ""
+    summary_index: int = 0
     item: msgspec.Raw = msgspec.Raw(b"null")
     response: _Response | None = None
     error: _Error | None = None
@@ -136,8 +167,13 @@ def read_event(raw: str | bytes) -> StreamEvent | None:
             return ItemBegan()
         case "response.output_text.delta" | "response.refusal.delta":
             return TextAdded(event.delta) if event.delta else None
+        case "response.reasoning_summary_text.delta":
+            return ThoughtAdded(event.delta, max(0, event.summary_index)) if event.delta else None
         case "response.output_item.done":
-            item = read_item(bytes(event.item))
+            raw_item = bytes(event.item)
+            item, thought = read_item(raw_item), read_thought(raw_item)
+            if thought is not None:
+                return ThoughtDone(thought, item)
             return None if item is None else ItemDone(item)
         case "response.completed" | "response.done":
             if event.response is None:

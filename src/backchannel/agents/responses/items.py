@@ -110,11 +110,17 @@ class _CustomCall(msgspec.Struct, tag="custom_tool_call"):
     input: str = ""
 
 
+class _Summary(msgspec.Struct):
+    text: str = ""
+
+
 class _Reasoning(msgspec.Struct, tag="reasoning"):
+    summary: list[_Summary] = []
     encrypted_content: str | None = None
 
 
 _DECODER: Final = msgspec.json.Decoder(_Message | _FunctionCall | _CustomCall | _Reasoning)
+_THOUGHT: Final = msgspec.json.Decoder(_Reasoning)
 
 
 def read_item(raw: bytes) -> Item | None:
@@ -142,6 +148,15 @@ def read_item(raw: bytes) -> Item | None:
             return Kept(text) if encrypted else None
         case _ as unreachable:
             assert_never(unreachable)
+
+
+def read_thought(raw: bytes) -> tuple[str, ...] | None:
+    """What the model tells of a thought, in parts; None for an item that is none."""
+    try:
+        item = _THOUGHT.decode(raw)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    return tuple(part.text for part in item.summary if part.text.strip())
 
 
 def spoken(text: str, phase: SpokenPhase) -> Spoken:

@@ -47,6 +47,8 @@ from backchannel.core import (
     AgentMessage,
     AgentMessageDelta,
     AgentMessageDropped,
+    AgentThought,
+    AgentThoughtDelta,
     AgentTurnEnded,
     Outcome,
     Phase,
@@ -305,6 +307,11 @@ class Loop:
             case events.TextAdded(delta=delta):
                 self._is_writing = True
                 return [Report(AgentMessageDelta(turn_id=self._turn_id, delta=delta))]
+            case events.ThoughtAdded(delta=delta, part=part):
+                self._is_writing = True
+                return [Report(AgentThoughtDelta(turn_id=self._turn_id, delta=delta, part=part))]
+            case events.ThoughtDone(parts=parts, item=item):
+                return self._thought_done(parts, item)
             case events.ItemDone(item=item):
                 return self._item_done(item)
             case events.Completed(tokens=tokens):
@@ -333,6 +340,15 @@ class Loop:
             self._held = item
             if item.phase is SpokenPhase.COMMENTARY:
                 actions += self._say_held(Phase.COMMENTARY)
+        return actions
+
+    def _thought_done(self, parts: tuple[str, ...], item: Item | None) -> list[Action]:
+        actions = self._say_held(Phase.COMMENTARY)
+        if parts or self._is_writing:
+            self._is_writing = False
+            actions.append(Report(AgentThought(turn_id=self._turn_id, parts=parts)))
+        if item is not None:
+            self._received.append(item)
         return actions
 
     def _is_known(self, call: Call) -> bool:

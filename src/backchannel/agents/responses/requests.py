@@ -33,6 +33,7 @@ class ModelRequest:
     tools: bytes
     """JSON."""
     effort: str | None
+    summary: str | None
     output_schema: bytes | None = None
     """JSON; None: the model writes as it likes."""
     thread_id: str
@@ -46,7 +47,8 @@ class ModelRequest:
 
     @property
     def _setting(self) -> tuple[object, ...]:
-        return (self.model, self.instructions, self.tools, self.effort, self.output_schema, self.thread_id)
+        how = (self.model, self.instructions, self.effort, self.summary)
+        return (*how, self.tools, self.output_schema, self.thread_id)
 
 
 def encode_request(
@@ -81,8 +83,10 @@ def encode_request(
     }
     if request.effort != NO_REASONING:
         body["include"] = ["reasoning.encrypted_content"]
-        if request.effort is not None:
-            body["reasoning"] = {"effort": request.effort}
+        summary = None if request.summary == NO_REASONING else request.summary
+        wanted = {"effort": request.effort, "summary": summary}
+        if reasoning := {name: value for name, value in wanted.items() if value is not None}:
+            body["reasoning"] = reasoning
     if request.output_schema is not None:
         schema = {"type": "json_schema", "name": "output", "strict": True, "schema": msgspec.Raw(request.output_schema)}
         body["text"] = {"format": schema}

@@ -239,6 +239,14 @@ NOTIFICATIONS: Final[dict[str, Told]] = {
         Told(name="item/started", params=notifications.ItemStartedNotification),
         Told(name="item/completed", params=notifications.ItemCompletedNotification),
         Told(name="item/agentMessage/delta", params=notifications.AgentMessageDeltaNotification),
+        Told(
+            name="item/reasoning/summaryPartAdded",
+            params=notifications.ReasoningSummaryPartAddedNotification,
+        ),
+        Told(
+            name="item/reasoning/summaryTextDelta",
+            params=notifications.ReasoningSummaryTextDeltaNotification,
+        ),
         Told(name="item/commandExecution/outputDelta", params=notifications.CommandExecutionOutputDeltaNotification),
         Told(name="serverRequest/resolved", params=approvals.ServerRequestResolvedNotification),
         Told(name="account/login/completed", params=account.AccountLoginCompletedNotification),

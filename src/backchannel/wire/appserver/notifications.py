@@ -20,6 +20,8 @@ __all__ = [
     "ErrorNotification",
     "ItemCompletedNotification",
     "ItemStartedNotification",
+    "ReasoningSummaryPartAddedNotification",
+    "ReasoningSummaryTextDeltaNotification",
     "ThreadArchivedNotification",
     "ThreadClosedNotification",
     "ThreadNameUpdatedNotification",
@@ -112,6 +114,25 @@ class AgentMessageDeltaNotification(Shape, frozen=True, kw_only=True):
     thread_id: str
     turn_id: str
     item_id: str
+    delta: str
+
+
+class ReasoningSummaryPartAddedNotification(Shape, frozen=True, kw_only=True):
+    """Another part of what the agent tells of its thoughts begins."""
+
+    thread_id: str
+    turn_id: str
+    item_id: str
+    summary_index: Int64
+
+
+class ReasoningSummaryTextDeltaNotification(Shape, frozen=True, kw_only=True):
+    """A piece of what the agent tells of its thoughts."""
+
+    thread_id: str
+    turn_id: str
+    item_id: str
+    summary_index: Int64
     delta: str
 
 

@@ -175,6 +175,7 @@ class ThreadRealtimeStartParams(Params, frozen=True, kw_only=True):
     whether it may be spoken; else whole messages, and when to speak of them."""
     codex_response_handoff_channel_prefixes: dict[str, tuple[str, ...]] | None = None
     backend_reasoning_status: bool = False
+    """Whether version 3 is told, silently, what the agent thinks, as far as its model tells that."""
     delegation_ack_filler: bool | None = None
     flush_transcript_tail_on_session_end: bool | None = None
     """Whether the agent is told, with its next turn, what was said since the last delegation when the conversation
