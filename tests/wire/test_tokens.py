@@ -48,10 +48,29 @@ def test_a_longer_text_keeps_its_head_and_tail_around_what_is_missing() -> None:
 
 
 def test_what_is_said_to_be_missing_is_rounded_up() -> None:
-    # 60 bytes of budget, of which the marker takes 25; 65 of the 100 bytes are missing.
-    cut = truncate_middle("a" * 100, max_tokens=15)
+    # 60 bytes of budget, of which the marker is given 28; 67 or 68 of the 99 or 100 bytes are missing.
+    for n_bytes in (99, 100):
+        cut = truncate_middle("a" * n_bytes, max_tokens=15)
+        assert cut == "a" * 16 + "…17 tokens truncated…" + "a" * 16
 
-    assert cut == "a" * 17 + "…17 tokens truncated…" + "a" * 17
+
+@pytest.mark.parametrize(
+    ("n_bytes", "half", "missing"),
+    [
+        (4001, 1988, 7),
+        (4005, 1988, 8),
+        (4012, 1988, 9),
+        # With its second digit the marker needs another token.
+        (4013, 1986, 11),
+        (4372, 1986, 100),
+        (400_000, 1986, 99_007),
+        (404_000, 1984, 100_008),
+    ],
+)
+def test_the_halves_and_the_marker_are_those_of_the_reference(n_bytes: int, half: int, missing: int) -> None:
+    # Measured with codex 0.169.0: what an agent said, of so many bytes, in 1000 tokens.
+    cut = truncate_middle("a" * n_bytes, max_tokens=1000)
+    assert cut == "a" * half + f"…{missing} tokens truncated…" + "a" * half
 
 
 @pytest.mark.parametrize("max_tokens", [-1, 0, 1, 5])
@@ -60,8 +79,8 @@ def test_a_budget_too_small_for_the_marker_gives_nothing(max_tokens: int) -> Non
 
 
 def test_a_budget_of_just_the_marker_gives_the_marker() -> None:
-    # "…25 tokens truncated…" is 25 bytes long: 7 tokens hold it with 3 bytes to spare, 6 do not.
-    assert truncate_middle("a" * 100, max_tokens=7) == "a" + "…25 tokens truncated…" + "a"
+    # "…25 tokens truncated…" is 25 bytes long: 7 tokens hold it, 6 do not.
+    assert truncate_middle("a" * 100, max_tokens=7) == "…25 tokens truncated…"
     assert truncate_middle("a" * 100, max_tokens=6) == ""
 
 

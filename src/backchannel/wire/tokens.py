@@ -1,7 +1,7 @@
 """Estimated tokens, and cutting a text in its middle so that it fits a budget of them.
 
 A token is estimated as 4 bytes of UTF-8. Source: realtime.md 9.1 and 9.6 (the form of autumn 2026: the marker is part
-of the budget).
+of the budget), and for its details the reference 0.169.0, measured.
 """
 
 from __future__ import annotations
@@ -36,15 +36,18 @@ def truncate_middle(text: str, *, max_tokens: int) -> str:
     data = text.encode("utf-8", "replace")
     if len(data) <= max_bytes:
         return text
-    # The marker's length depends on the number in it, and the number on the marker's length: start from the most
-    # that could be removed, whose marker is the longest.
-    room = max_bytes - _size(_marker(len(data)))
-    if room < 0:
-        return ""
+    # The marker is reserved in whole tokens. It says how much is missing, of which it is a part itself.
+    reserved = 0
+    while True:
+        room = max_bytes - reserved
+        if room < 0:
+            return ""
+        marker = _marker(len(data) - room)
+        if _size(marker) <= reserved:
+            break
+        reserved = estimate_tokens(marker) * BYTES_PER_TOKEN
     half = room // 2
-    head = data[:half].decode("utf-8", "ignore")
-    tail = data[len(data) - half :].decode("utf-8", "ignore")
-    return head + _marker(len(data) - _size(head) - _size(tail)) + tail
+    return data[:half].decode("utf-8", "ignore") + marker + data[len(data) - half :].decode("utf-8", "ignore")
 
 
 def _marker(removed_bytes: int) -> str:

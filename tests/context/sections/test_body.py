@@ -131,8 +131,8 @@ def test_quoted_words_are_no_headings(line: str, shown: str) -> None:
 
 def test_a_marker_that_stands_there_already_is_no_trouble() -> None:
     beginning = "x\N{HORIZONTAL ELLIPSIS}100 tokens truncated\N{HORIZONTAL ELLIPSIS}"
-    text = beginning + "y" * (400 - len(beginning.encode()))
-    assert cut((Line(text, "x"),), max_tokens=7) == (Line(f"{beginning}y", "x"),)
+    text = beginning + "y" * (404 - len(beginning.encode()))
+    assert cut((Line(text, "x"),), max_tokens=8) == (Line(f"{beginning}yy", "x"),)
 
 
 def test_words_keep_their_lines_and_lose_their_secrets() -> None:
