@@ -53,6 +53,7 @@ class DeskAgent(Agent):
         self.closed = 0
         self.interrupts = 0
         self.answers: list[tuple[str, bool]] = []
+        self.permitted_for_good: list[str] = []
         self.running = False
         self.finished = 0
         self.refuses_with: Exception | None = None
@@ -99,10 +100,12 @@ class DeskAgent(Agent):
         if self.refuses_with is not None:
             raise self.refuses_with
 
-    async def answer_approval(self, approval_id: str, *, approved: bool) -> None:
+    async def answer_approval(self, approval_id: str, *, approved: bool, for_session: bool = False) -> None:
         if self.refuses_with is not None:
             raise self.refuses_with
         self.answers.append((approval_id, approved))
+        if for_session:
+            self.permitted_for_good.append(approval_id)
 
     async def close(self) -> None:
         assert not self.running, "a conversation ends its turns"

@@ -371,6 +371,8 @@ async def test_permission_is_asked_of_the_client(tmp_path: Path) -> None:
             client.answer("item/commandExecution/requestApproval", {"decision": decision})
             await until(lambda: staged.agent(thread_id).answers != [], "the answer")  # noqa: B023 - waited for here
             assert staged.agent(thread_id).answers == [("a", approved)]
+            assert staged.agent(thread_id).permitted_for_good == ["a"] * (decision == "acceptForSession")
+            assert request["availableDecisions"] == ["accept", "acceptForSession", "decline", "cancel"]
             assert (await client.sees("serverRequest/resolved")) == {"threadId": thread_id, "requestId": 0}
             assert client.all("thread/status/changed")[-1]["status"]["activeFlags"] == []
             staged.agent(thread_id).desk.put_nowait(ended("t"))

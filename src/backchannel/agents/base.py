@@ -90,8 +90,13 @@ class Agent(abc.ABC):
     async def interrupt(self) -> None:
         """Stop the running turn, which then reports its end as `INTERRUPTED`; without a turn, do nothing."""
 
-    async def answer_approval(self, approval_id: str, *, approved: bool) -> None:
+    async def answer_approval(self, approval_id: str, *, approved: bool, for_session: bool = False) -> None:
         """The user's answer to an `AgentApprovalRequested` of the running turn; each gets one, or is withdrawn.
+
+        Args:
+            approval_id: Of the request.
+            approved: Whether it may.
+            for_session: Whether it may do just this from now on, without asking; an agent may ask all the same.
 
         Raises:
             LocalProtocolError: This agent asks for no permission, or not for this.

@@ -33,6 +33,7 @@ __all__ = ["LiveThread"]
 
 _log = logging.getLogger(__name__)
 
+_YES: Final[tuple[Decision, ...]] = ("approved", "approved for good")
 _CLEARING_UP_S: Final = 5.0
 """How long an agent may take to end a turn that was stopped; then it is ended by force."""
 
@@ -267,7 +268,7 @@ class LiveThread:
             # The voice asks too.
             return
         # At once: the agent may ask anew, with the same id.
-        if self.turn is not turn or not turn.answered(approval_id, approved=decision == "approved"):
+        if self.turn is not turn or not turn.answered(approval_id, approved=decision in _YES):
             return
         # The voice need not ask any more.
         self._pass_on(turn, core.AgentApprovalWithdrawn(turn_id=turn.turn_id, approval_id=approval_id))
@@ -278,7 +279,9 @@ class LiveThread:
             # The next turn may have a request of the same id.
             return
         with contextlib.suppress(LocalProtocolError):
-            await self._agent.answer_approval(approval_id, approved=decision == "approved")
+            await self._agent.answer_approval(
+                approval_id, approved=decision in _YES, for_session=decision == "approved for good"
+            )
         if decision == "cancelled" and self.turn is turn:
             await self.interrupt()
 

@@ -24,11 +24,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Decision", "Question", "decision_of"]
 
-Decision: TypeAlias = Literal["approved", "declined", "cancelled", "unanswered"]
-"""Of a client: to go on, to go on without it, to stop the turn, or that nobody there knows such questions."""
+Decision: TypeAlias = Literal["approved", "approved for good", "declined", "cancelled", "unanswered"]
+"""Of a client: to go on, this time or always; to go on without it; to stop the turn; or that nobody there knows such
+questions."""
 
 _Asked: TypeAlias = "tuple[jsonrpc.RequestId, asyncio.Future[msgspec.Raw]]"
-_YES: Final = ("accept", "acceptForSession")
+_DECISIONS: Final[dict[object, Decision]] = {
+    "accept": "approved",
+    "acceptForSession": "approved for good",
+    "cancel": "cancelled",
+}
 _log = logging.getLogger(__name__)
 
 
@@ -118,8 +123,6 @@ def decision_of(method: str, answer: msgspec.Raw) -> Decision:
             appserver.CommandExecutionRequestApprovalResponse(decision=decision)
             | appserver.FileChangeRequestApprovalResponse(decision=decision)
         ):
-            if decision in _YES:
-                return "approved"
-            return "cancelled" if decision == "cancel" else "declined"
+            return _DECISIONS.get(decision, "declined") if isinstance(decision, str) else "declined"
         case _:
             return "declined"

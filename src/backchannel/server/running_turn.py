@@ -46,7 +46,7 @@ _MAX_PARTS: Final = 100
 """So many parts of a thought are told apart; the last holds what would be in later ones."""
 _MAY_RUN: Final = "item/commandExecution/requestApproval"
 _MAY_CHANGE: Final = "item/fileChange/requestApproval"
-_DECISIONS: Final = ("accept", "decline", "cancel")
+_DECISIONS: Final = ("accept", "acceptForSession", "decline", "cancel")
 _PHASES: Final[dict[core.Phase, Literal["commentary", "final_answer"] | None]] = {
     core.Phase.COMMENTARY: "commentary",
     core.Phase.FINAL: "final_answer",

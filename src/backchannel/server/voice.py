@@ -347,7 +347,7 @@ class _Desk(Agent):
     async def interrupt(self) -> None:
         await self._live.interrupt()
 
-    async def answer_approval(self, approval_id: str, *, approved: bool) -> None:
+    async def answer_approval(self, approval_id: str, *, approved: bool, for_session: bool = False) -> None:
         await self._live.decide(approval_id, approved=approved)
 
     async def close(self) -> None:

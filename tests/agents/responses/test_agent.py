@@ -109,11 +109,14 @@ class Desk:
         """Wait until a command has printed something."""
         await self.hears(lambda report: isinstance(report, AgentCommandOutput) and text in report.text)
 
-    async def asks(self) -> AgentApprovalRequested:
-        """Wait until the agent asks for permission."""
-        report = await self.hears(lambda report: isinstance(report, AgentApprovalRequested))
-        assert isinstance(report, AgentApprovalRequested)
-        return report
+    async def asks(self, *, times: int = 1) -> AgentApprovalRequested:
+        """Wait until the agent asks for permission for the n-th time."""
+
+        def asked() -> list[AgentApprovalRequested]:
+            return [report for report in self.reports if isinstance(report, AgentApprovalRequested)]
+
+        await self.hears(lambda _: len(asked()) >= times)
+        return asked()[times - 1]
 
     @property
     def end(self) -> AgentTurnEnded:
@@ -541,6 +544,48 @@ async def test_where_no_sandbox_works_commands_are_asked_for_and_that_is_said_on
         await at.work("again", turn_id="turn-2")
         assert len([each for each in at.reports if isinstance(each, AgentApprovalRequested)]) == 1
         assert len(at.notices) == 1
+
+
+async def test_what_is_permitted_for_good_is_not_asked_for_again(root: Path, tmp_path: Path) -> None:
+    made = {"cmd": "echo made >> made.txt"}
+    other = [made | {"workdir": "."}, made | {"sandbox_permissions": "require_escalated"}, {"cmd": "touch made.txt"}]
+    scripts = [calls("exec_command", each, call_id=f"call_{n}") for n, each in enumerate((made, made, *other))]
+    untrusting = msgspec.structs.replace(ASKING, approval_policy="untrusted")
+    async with desk(
+        root,
+        *scripts,
+        says("Done."),
+        calls("exec_command", made, call_id="call_5"),
+        says("Done."),
+        model=ASKING,
+        env=no_sandbox(tmp_path),
+    ) as at:
+        async with at.working():
+            first = await at.asks()
+            await at.agent.answer_approval(first.approval_id, approved=True, for_session=True)
+            for n in range(2, 5):
+                # The same command is not asked for; one that differs in anything is.
+                asked = await at.asks(times=n)
+                await at.agent.answer_approval(asked.approval_id, approved=False)
+        assert (root / "made.txt").read_text() == "made\nmade\n"
+        # Who wants to be asked more often has not permitted it for good.
+        async with at.working("again", turn_id="turn-2", settings=untrusting):
+            asked = await at.asks(times=5)
+            await at.agent.answer_approval(asked.approval_id, approved=False)
+
+
+async def test_a_file_may_be_changed_for_good_and_not_deleted(root: Path) -> None:
+    patches = ("*** Add File: a\n+1", "*** Update File: a\n@@\n-1\n+2", "*** Delete File: a")
+    scripts = [calls("apply_patch", {"input": patch(each)}, call_id=f"call_{n}") for n, each in enumerate(patches)]
+    model = msgspec.structs.replace(ASKING, sandbox_mode="read-only")
+    async with desk(root, *scripts, says("Done."), model=model) as at:
+        async with at.working():
+            await at.agent.answer_approval((await at.asks()).approval_id, approved=True, for_session=True)
+            asked = await at.asks(times=2)
+            assert asked.risks == (Risk.DELETE,)
+            assert (root / "a").read_text() == "2\n"
+            await at.agent.answer_approval(asked.approval_id, approved=False)
+        assert (root / "a").exists()
 
 
 async def test_what_is_declined_is_told_to_the_model_and_not_done(root: Path, tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from backchannel.agents.responses.permission import Rules, Ruling, only_reads, risks_of
+from backchannel.agents.responses.permission import Deed, Rules, Ruling, deeds_of, only_reads, risks_of
 from backchannel.config import Model
-from backchannel.core import Risk
+from backchannel.core import FileChange, Risk
 
 POLICIES = ("untrusted", "on-request", "on-failure", "never")
 MODES = ("read-only", "workspace-write", "danger-full-access")
@@ -165,3 +165,21 @@ def test_commands_that_may_do_more(shell: str) -> None:
 )
 def test_risks_are_told_by_the_words(shell: str, risks: tuple[Risk, ...]) -> None:
     assert risks_of(shell) == risks
+
+
+def test_what_a_patch_does_to_files() -> None:
+    changes = (
+        FileChange(path="a", kind="add", diff="1"),
+        FileChange(path="b", kind="update", diff="1"),
+        FileChange(path="c", kind="delete", diff=""),
+        FileChange(path="d", kind="update", diff="1", moved_to="e"),
+    )
+    assert deeds_of(()) == frozenset()
+    assert deeds_of(changes) == {
+        Deed("write", "a"),
+        Deed("write", "b"),
+        Deed("delete", "c"),
+        Deed("write", "d"),
+        Deed("delete", "d"),
+        Deed("write", "e"),
+    }

@@ -67,6 +67,7 @@ def turn_of(model: Model, root: Path, gate: Gate) -> Turn:
         notify=lambda _: None,
         new_approval_id=lambda: "approval-1",
         confine=gate,
+        granted=set(),
         root=root,
         env=environment(root),
     )

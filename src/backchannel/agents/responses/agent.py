@@ -23,7 +23,7 @@ from backchannel.agents.responses.instructions import INSTRUCTIONS, environment
 from backchannel.agents.responses.items import Said, SpokenPhase, spoken
 from backchannel.agents.responses.loop import Begun, Loop, Steered
 from backchannel.agents.responses.metadata import render_metadata
-from backchannel.agents.responses.permission import Rules
+from backchannel.agents.responses.permission import Deed, Rules
 from backchannel.agents.responses.requests import ModelRequest
 from backchannel.agents.responses.sandbox import Confinement, find_sandbox
 from backchannel.agents.responses.tools import tools_json
@@ -129,6 +129,8 @@ class ResponsesAgent(Agent):
         self._started_ms = 0
         self._turn: Turn | None = None
         self._n_approvals = 0
+        self._granted: set[Deed] = set()
+        """What the user has permitted for good."""
         self._closed = False
 
     @property
@@ -168,6 +170,7 @@ class ResponsesAgent(Agent):
             notify=self._on_notice,
             new_approval_id=self._new_approval_id,
             confine=self._confine,
+            granted=self._granted,
             root=self._root,
             env=self._commands_env,
         )
@@ -199,11 +202,11 @@ class ResponsesAgent(Agent):
         if self._turn is not None:
             await self._turn.shut()
 
-    async def answer_approval(self, approval_id: str, *, approved: bool) -> None:
+    async def answer_approval(self, approval_id: str, *, approved: bool, for_session: bool = False) -> None:
         """The user's answer; see `Agent.answer_approval`."""
         if self._turn is None:
             raise LocalProtocolError("no turn is running")
-        self._turn.answer(approval_id, approved=approved)
+        self._turn.answer(approval_id, approved=approved, for_session=for_session)
 
     async def close(self) -> None:
         """End everything this agent started and wait for it. Idempotent."""
@@ -220,6 +223,7 @@ class ResponsesAgent(Agent):
         before = self._options.model
         if (settings.sandbox_mode, settings.approval_policy) != (before.sandbox_mode, before.approval_policy):
             self._confinement = None
+            self._granted.clear()
         self._options = dataclasses.replace(self._options, model=settings)
 
     def _history(self, request: TurnRequest) -> History:

@@ -20,15 +20,39 @@ import dataclasses
 import enum
 import re
 import shlex
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from backchannel.core import Risk
 from backchannel.net import is_secret
 
 if TYPE_CHECKING:
     from backchannel.config import Model
+    from backchannel.core import FileChange
 
-__all__ = ["Rules", "Ruling", "only_reads", "risks_of"]
+__all__ = ["Deed", "Rules", "Ruling", "deeds_of", "only_reads", "risks_of"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Deed:
+    """Something that the user can permit for good: just this, and nothing like it."""
+
+    kind: Literal["run", "write", "delete"]
+    what: str
+    """A command as a shell reads it, or a file."""
+    where: str = ""
+    """The folder that a command runs in."""
+    is_escalated: bool = False
+    """Whether a command runs without the sandbox."""
+
+
+def deeds_of(changes: tuple[FileChange, ...]) -> frozenset[Deed]:
+    """What a patch does to files, whatever it writes into them; nothing for what is no patch."""
+    deeds = set()
+    for change in changes:
+        deeds.add(Deed("delete" if change.kind == "delete" else "write", change.path))
+        if change.moved_to is not None:
+            deeds |= {Deed("delete", change.path), Deed("write", change.moved_to)}
+    return frozenset(deeds)
 
 
 class Ruling(enum.Enum):

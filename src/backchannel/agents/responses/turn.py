@@ -24,7 +24,7 @@ from backchannel.agents.responses.commands import Commands
 from backchannel.agents.responses.failures import Cause, Failure, ModelFailed
 from backchannel.agents.responses.patch import PatchError, changes_of
 from backchannel.agents.responses.patching import apply_patch
-from backchannel.agents.responses.permission import Ruling, risks_of
+from backchannel.agents.responses.permission import Deed, Ruling, deeds_of, risks_of
 from backchannel.agents.responses.tools import ApplyPatch, ExecCommand, ToolError, WriteStdin, read_call
 from backchannel.core import (
     AgentApprovalRequested,
@@ -64,7 +64,17 @@ class _Wanted:
     detail: str
     risks: tuple[Risk, ...]
     command_id: str
+    deeds: frozenset[Deed] = frozenset()
     changes: tuple[FileChange, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A request for permission that waits for an answer."""
+
+    id: str
+    answer: asyncio.Future[bool | None]
+    deeds: frozenset[Deed]
 
 
 class Turn:
@@ -78,6 +88,7 @@ class Turn:
         notify: Takes what a person should be told.
         new_approval_id: Gives an id that was never used.
         confine: Says what needs permission, and in which sandbox commands run.
+        granted: What the user has permitted for good; more is added here.
         root: The workspace.
         env: What commands find in their environment.
     """
@@ -92,6 +103,7 @@ class Turn:
         notify: Callable[[str], None],
         new_approval_id: Callable[[], str],
         confine: Callable[[], Awaitable[Confinement]],
+        granted: set[Deed],
         root: Path,
         env: Mapping[str, str],
     ) -> None:
@@ -103,6 +115,7 @@ class Turn:
         self._notify = notify
         self._new_approval_id = new_approval_id
         self._confine = confine
+        self._granted = granted
         self._root = root
         self._commands = Commands(turn_id, root=root, env=env, report=self._tell)
         self._bell = asyncio.Event()
@@ -111,7 +124,7 @@ class Turn:
         self._asking: asyncio.Task[None] | None = None
         self._acting: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._approval: tuple[str, asyncio.Future[bool | None]] | None = None
+        self._approval: _Waiting | None = None
         self._hurried = False
         """Whether the user said something else since the call began."""
         self._shutting = asyncio.Lock()
@@ -160,16 +173,18 @@ class Turn:
                 await asyncio.wait(self._tasks)
             await self._commands.stop()
 
-    def answer(self, approval_id: str, *, approved: bool) -> None:
+    def answer(self, approval_id: str, *, approved: bool, for_session: bool) -> None:
         """The user's answer to a request for permission.
 
         Raises:
             LocalProtocolError: None of this name waits.
         """
         waiting = self._approval
-        if waiting is None or waiting[0] != approval_id or waiting[1].done():
+        if waiting is None or waiting.id != approval_id or waiting.answer.done():
             raise LocalProtocolError(f"no request for permission named {approval_id!r} is waiting")
-        waiting[1].set_result(approved)
+        if approved and for_session:
+            self._granted |= waiting.deeds
+        waiting.answer.set_result(approved)
 
     # ---- actions ----
 
@@ -187,8 +202,8 @@ class Turn:
             case do.Hurry():
                 self._hurried = True
                 self._commands.hurry()
-                if self._approval is not None and not self._approval[1].done():
-                    self._approval[1].set_result(None)
+                if self._approval is not None and not self._approval.answer.done():
+                    self._approval.answer.set_result(None)
             case do.StopCall():
                 _cancel(self._acting)
             case do.GoOverHttp():
@@ -269,6 +284,7 @@ class Turn:
                 detail="\n".join(part for part in (use.shell, use.reason) if part),
                 risks=risks_of(use.shell),
                 command_id=command_id,
+                deeds=frozenset({Deed("run", use.shell, use.workdir or "", is_escalated=use.escalated)}),
             ),
         )
         if refused is not None:
@@ -292,6 +308,7 @@ class Turn:
                 detail=patch,
                 risks=(Risk.DELETE,) if deletes else (),
                 command_id=command_id,
+                deeds=deeds_of(changes),
                 changes=changes,
             ),
         )
@@ -337,6 +354,8 @@ class Turn:
                 return None
             case Ruling.DECLINE:
                 return _NOBODY_ASKED
+            case Ruling.ASK if wanted.deeds and wanted.deeds <= self._granted:
+                return None
             case Ruling.ASK:
                 approved = await self._user_permits(wanted)
                 return {True: None, False: _DECLINED, None: _SAID_SOMETHING_ELSE}[approved]
@@ -347,7 +366,7 @@ class Turn:
         """The user's answer; None when something else was said."""
         approval_id = self._new_approval_id()
         answer: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
-        self._approval = (approval_id, answer)
+        self._approval = _Waiting(approval_id, answer, wanted.deeds)
         self._tell(
             AgentApprovalRequested(
                 turn_id=self.turn_id,
