@@ -227,7 +227,9 @@ async def test_a_thread_that_is_put_away_is_not_worked_in_any_more(tmp_path: Pat
         assert client.all("thread/status/changed")[-1]["status"] == {"type": "notLoaded"}
         assert (await client.ask("thread/loaded/list", {}))["data"] == []
         assert len((await client.ask("thread/list", {"archived": True}))["data"]) == 1
-        # It can be gone on with all the same.
+        # It has to be taken out before anybody goes on with it.
+        assert "thread/unarchive first" in await client.refused("thread/resume", {"threadId": thread_id})
+        await client.ask("thread/unarchive", {"threadId": thread_id})
         await client.ask("thread/resume", {"threadId": thread_id})
         await client.ask("turn/start", typed)
         assert staged.agent(thread_id) is not agent

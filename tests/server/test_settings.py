@@ -168,7 +168,9 @@ async def test_two_clients_that_resume_a_thread_at_once_share_it(tmp_path: Path)
         sent = [client.send("thread/resume", {"threadId": thread_id}) for client in clients]
         for client, number in zip(clients, sent, strict=True):
             assert (await client.answer_to(number))["result"]["thread"]["id"] == thread_id
-            await client.sees("thread/started")
+        await until(lambda: any(client.methods for client in clients), "that it is loaded")
+        told = [client.all("thread/status/changed") for client in clients]
+        assert max(told, key=len) == [{"threadId": thread_id, "status": {"type": "idle"}}]
         assert len(staged.app.threads) == 1
         assert staged.agents_closed == 2
     store.close()

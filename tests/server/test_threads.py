@@ -262,17 +262,50 @@ async def test_a_thread_can_be_named_put_away_and_taken_back(tmp_path: Path) -> 
         await client.sees("thread/archived")
         assert (await client.ask("thread/list", {}))["data"] == []
         assert len((await client.ask("thread/list", {"archived": True}))["data"]) == 1
+        for method in ("thread/archive", "thread/resume", "thread/fork"):
+            said = await client.refused(method, {"threadId": thread_id})
+            assert said == f"the thread {thread_id} is archived; take it out with thread/unarchive first"
+        assert client.methods.count("thread/archived") == 1
         assert (await client.ask("thread/unarchive", {"threadId": thread_id}))["thread"]["id"] == thread_id
         assert len((await client.ask("thread/list", {}))["data"]) == 1
-        for method, params in (
-            ("thread/name/set", {"name": "x"}),
-            ("thread/archive", {}),
-            ("thread/unarchive", {}),
-            ("thread/fork", {}),
+        for method, params, missing in (
+            ("thread/name/set", {"name": "x"}, "rollout"),
+            ("thread/archive", {}, "rollout"),
+            ("thread/unarchive", {}, "archived rollout"),
+            ("thread/fork", {}, "rollout"),
         ):
             said = await client.refused(method, {"threadId": UNKNOWN, **params})
-            assert said == f"no rollout found for thread id {UNKNOWN}"
+            assert said == f"no {missing} found for thread id {UNKNOWN}"
+        said = await client.refused("thread/unarchive", {"threadId": thread_id})
+        assert said == f"no archived rollout found for thread id {thread_id}"
         assert "at least one character" in await client.refused("thread/name/set", {"threadId": thread_id, "name": " "})
+
+
+async def test_a_thread_in_which_nothing_was_done_can_be_put_away_and_is_gone(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client = await staged.client()
+        thread_id = (await client.ask("thread/start", {}))["thread"]["id"]
+        assert await client.ask("thread/archive", {"threadId": thread_id}) == {}
+        assert await client.sees("thread/archived") == {"threadId": thread_id}
+        assert staged.agents_closed == 1
+        assert (await client.ask("thread/list", {"archived": True}))["data"] == []
+        assert "no rollout found" in await client.refused("thread/resume", {"threadId": thread_id})
+
+
+async def test_a_thread_is_shown_as_it_is_by_now_to_who_joins_it(tmp_path: Path) -> None:
+    async with house(tmp_path) as staged:
+        client, other = await staged.client(), await staged.client()
+        params = {"model": "m", "config": {"model_reasoning_effort": "high"}}
+        thread_id = (await client.ask("thread/start", params))["thread"]["id"]
+        await client.ask("turn/start", {"threadId": thread_id, "input": [{"type": "text", "text": "fix it"}]})
+        staged.agent(thread_id).desk.put_nowait(ended("t"))
+        await client.sees("turn/completed")
+        await client.ask("thread/name/set", {"threadId": thread_id, "name": "the login"})
+        joined = (await other.ask("thread/resume", {"threadId": thread_id}))["thread"]
+        # It is loaded already, and has been begun by somebody else.
+        assert other.all("thread/started") == other.all("thread/status/changed") == []
+    seen = (joined["preview"], joined["name"], joined["model"], joined["reasoningEffort"], joined["status"])
+    assert seen == ("fix it", "the login", "m", "high", {"type": "idle"})
 
 
 async def test_a_list_leaves_out_what_is_not_wanted(tmp_path: Path) -> None:

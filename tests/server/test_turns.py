@@ -583,7 +583,10 @@ async def test_a_change_of_files_is_asked_for_and_shown_as_one(tmp_path: Path, d
         desk.put_nowait(ended("t"))
         await client.sees("turn/completed")
     assert [each["item"]["type"] for each in client.all("item/started")] == ["userMessage", "fileChange"]
-    assert client.all("item/completed")[-1]["item"] == {**item, "status": status}
+    last = client.all("item/completed")[-1]["item"]
+    assert last == {**item, "status": status, "completedAtMs": last["completedAtMs"]}
+    assert item["completedAtMs"] is None
+    assert item["startedAtMs"] <= last["completedAtMs"]
 
 
 async def test_a_command_that_waits_for_permission_is_one_item(tmp_path: Path) -> None:

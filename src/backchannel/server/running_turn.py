@@ -8,7 +8,7 @@ Source: app-server.md 1.6 for the order of the notifications.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar, assert_never
 
 import msgspec
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RunningTurn"]
 
+_Item = TypeVar("_Item", bound=appserver.ThreadItem)
 _Command: TypeAlias = appserver.CommandExecutionItem | appserver.FileChangeItem
 
 _MAX_PARTS: Final = 100
@@ -99,6 +100,8 @@ class RunningTurn:
         self._on_status = on_status
         self._on_answer = on_answer
         self._started_at_ms = services.now_ms()
+        self._items_began: dict[str, int] = {}
+        """When those that are not complete began."""
         self._message_id: str | None = None
         """Of the message that is being written."""
         self._written: list[str] = []
@@ -266,8 +269,7 @@ class RunningTurn:
         self._message_id = None
         self._written.clear()
         item = appserver.AgentMessageItem(id=item_id, text=text, phase=_PHASES[phase])
-        self._last_message = item
-        self._item_completed(item)
+        self._last_message = self._item_completed(item)
 
     def _open_thought(self) -> str:
         if self._thought_id is None:
@@ -426,19 +428,26 @@ class RunningTurn:
     # Telling and keeping
 
     def _item_started(self, item: appserver.ThreadItem) -> None:
+        at_ms = self._items_began[item.id] = self._services.now_ms()
         told = appserver.ItemStartedNotification(
-            item=item, thread_id=self._thread_id, turn_id=self.turn_id, started_at_ms=self._services.now_ms()
+            item=msgspec.structs.replace(item, started_at_ms=at_ms),
+            thread_id=self._thread_id,
+            turn_id=self.turn_id,
+            started_at_ms=at_ms,
         )
         self._tell("item/started", told)
 
-    def _item_completed(self, item: appserver.ThreadItem) -> None:
+    def _item_completed(self, item: _Item) -> _Item:
+        """Say and keep it; as it was said."""
         at_ms, thread_id = self._services.now_ms(), self._thread_id
+        item = msgspec.structs.replace(item, started_at_ms=self._items_began.pop(item.id), completed_at_ms=at_ms)
         told = appserver.ItemCompletedNotification(
             item=item, thread_id=thread_id, turn_id=self.turn_id, completed_at_ms=at_ms
         )
         self._tell("item/completed", told)
         kept = TurnItem(item_id=item.id, data=msgspec.Raw(msgspec.json.encode(item)))
         self._services.keep(self._thread, lambda store: store.put_items(thread_id, self.turn_id, [kept], at_ms=at_ms))
+        return item
 
     def _tell(self, method: str, params: msgspec.Struct) -> None:
         self._services.tell(self._thread_id, method, params)

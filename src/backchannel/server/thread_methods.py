@@ -89,27 +89,31 @@ class _Threads:
         )
         settings = changed_for_thread(app.options.config.model, params)
         live = await self._load(thread, settings, is_kept=False, is_ephemeral=params.ephemeral is True)
-        return self._joined(peer, live)
+        answer = self._joined(peer, live, live.thread)
+        self._app.start("thread started", self._tell_started(peer, answer.thread))
+        return answer
 
     async def resume(self, peer: Peer, params: appserver.ThreadResumeParams) -> appserver.ThreadStartResponse:
         check_thread_id(params.thread_id)
         await self._app.gone(params.thread_id)
-        live = self._app.threads.get(params.thread_id)
+        live, is_new = self._app.threads.get(params.thread_id), False
         if live is None:
-            thread = await self._stored(params.thread_id)
-            if thread is None:
-                raise Refused(f"no rollout found for thread id {params.thread_id}")
+            thread = await self._in_use(params.thread_id)
             settings = changed_for_thread(self._settings(thread), params)
             if params.cwd is not None:
                 thread = dataclasses.replace(thread, cwd=self._folder(params.cwd))
             live = await self._load(thread, settings, is_kept=True)
-        return await self._joined_with_turns(peer, live, without=params.exclude_turns)
+            # Unless another client was quicker.
+            is_new = live.thread is thread
+        answer = await self._joined_with_turns(peer, live, without=params.exclude_turns)
+        self._app.start("thread resumed", self._tell_resumed(peer, live, is_new=is_new))
+        return answer
 
     async def fork(self, peer: Peer, params: appserver.ThreadForkParams) -> appserver.ThreadStartResponse:
         check_thread_id(params.thread_id)
         if params.last_turn_id is not None and params.before_turn_id is not None:
             raise Refused("expected one of lastTurnId and beforeTurnId, got both; leave one of them out")
-        await self._app.flush()
+        await self._in_use(params.thread_id)
         new_id, at_ms = self._app.new_id(), self._app.now_ms()
         store = self._app.options.store
         try:
@@ -129,7 +133,9 @@ class _Threads:
         except StoreError as exc:
             raise _unusable(exc) from exc
         live = await self._load(thread, changed_for_thread(self._settings(thread), params), is_kept=True)
-        return await self._joined_with_turns(peer, live, without=params.exclude_turns)
+        answer = await self._joined_with_turns(peer, live, without=params.exclude_turns)
+        self._app.start("thread started", self._tell_started(peer, answer.thread))
+        return answer
 
     async def read(self, _: Peer, params: appserver.ThreadReadParams) -> appserver.ThreadReadResponse:
         check_thread_id(params.thread_id)
@@ -200,22 +206,25 @@ class _Threads:
 
     async def archive(self, _: Peer, params: appserver.ThreadArchiveParams) -> appserver.Empty:
         check_thread_id(params.thread_id)
-        if await self._stored(params.thread_id) is None:
-            raise Refused(f"no rollout found for thread id {params.thread_id}")
+        is_kept = params.thread_id not in self._app.threads or await self._stored(params.thread_id) is not None
+        if is_kept:
+            await self._in_use(params.thread_id)
         await self._app.put_away(params.thread_id)
-        store = self._app.options.store
-        await self._change(params.thread_id, lambda thread_id: store.set_archived(thread_id, archived=True))
+        if is_kept:
+            store = self._app.options.store
+            await self._change(params.thread_id, lambda thread_id: store.set_archived(thread_id, archived=True))
         self._app.tell_all("thread/archived", appserver.ThreadArchivedNotification(thread_id=params.thread_id))
         return appserver.Empty()
 
     async def unarchive(self, _: Peer, params: appserver.ThreadUnarchiveParams) -> appserver.ThreadUnarchiveResponse:
+        check_thread_id(params.thread_id)
+        thread = await self._stored(params.thread_id)
+        if thread is None or not thread.archived:
+            raise Refused(f"no archived rollout found for thread id {params.thread_id}")
         store = self._app.options.store
         await self._change(params.thread_id, lambda thread_id: store.set_archived(thread_id, archived=False))
         self._app.tell_all("thread/unarchived", appserver.ThreadUnarchivedNotification(thread_id=params.thread_id))
-        thread = await self._stored(params.thread_id)
-        if thread is None:
-            raise Refused(f"no rollout found for thread id {params.thread_id}")
-        return appserver.ThreadUnarchiveResponse(thread=self._seen(thread))
+        return appserver.ThreadUnarchiveResponse(thread=self._seen(dataclasses.replace(thread, archived=False)))
 
     # Parts of them
 
@@ -263,14 +272,10 @@ class _Threads:
         return self._app.load(thread, agent, settings=settings, is_kept=is_kept, is_ephemeral=is_ephemeral)
 
     def _joined(
-        self, peer: Peer, live: LiveThread, *, turns: tuple[appserver.Turn, ...] = ()
+        self, peer: Peer, live: LiveThread, thread: Thread, *, turns: tuple[appserver.Turn, ...] = ()
     ) -> appserver.ThreadStartResponse:
         peer.threads.add(live.thread_id)
-        seen = self._seen(live.thread, turns=turns)
-        # After the answer.
-        self._app.start(
-            "thread started", self._tell_started(peer, live.thread_id, msgspec.structs.replace(seen, turns=()))
-        )
+        seen = self._seen(thread, turns=turns)
         return appserver.ThreadStartResponse(
             thread=seen,
             model=live.settings.model or "",
@@ -283,9 +288,29 @@ class _Threads:
             reasoning_effort=live.settings.model_reasoning_effort,
         )
 
-    async def _tell_started(self, peer: Peer, thread_id: str, thread: appserver.Thread) -> None:
-        self._app.tell(thread_id, "thread/started", appserver.ThreadStartedNotification(thread=thread))
-        self._app.ask_what_waits(peer, thread_id)
+    # After the answer
+
+    async def _tell_started(self, peer: Peer, thread: appserver.Thread) -> None:
+        told = appserver.ThreadStartedNotification(thread=msgspec.structs.replace(thread, turns=()))
+        self._app.tell(thread.id, "thread/started", told)
+        self._app.ask_what_waits(peer, thread.id)
+
+    async def _tell_resumed(self, peer: Peer, live: LiveThread, *, is_new: bool) -> None:
+        if is_new:
+            told = appserver.ThreadStatusChangedNotification(thread_id=live.thread_id, status=live.status)
+            self._app.tell(live.thread_id, "thread/status/changed", told)
+        self._app.ask_what_waits(peer, live.thread_id)
+
+    # What is kept
+
+    async def _in_use(self, thread_id: str) -> Thread:
+        """A thread that is kept and has not been put away."""
+        thread = await self._stored(thread_id)
+        if thread is None:
+            raise Refused(f"no rollout found for thread id {thread_id}")
+        if thread.archived:
+            raise Refused(f"the thread {thread_id} is archived; take it out with thread/unarchive first")
+        return thread
 
     async def _stored(self, thread_id: str) -> Thread | None:
         await self._app.flush()
@@ -298,7 +323,9 @@ class _Threads:
         # It must not be unloaded meanwhile.
         with self._app.holding(live.thread_id):
             turns = () if without else await self._turns(live.thread_id)
-            return self._joined(peer, live, turns=turns)
+            kept = await self._stored(live.thread_id)
+            thread = live.thread if kept is None else dataclasses.replace(kept, cwd=live.thread.cwd)
+            return self._joined(peer, live, thread, turns=turns)
 
     async def _turns(self, thread_id: str) -> tuple[appserver.Turn, ...]:
         await self._app.flush()
@@ -329,7 +356,8 @@ class _Threads:
             source=seen_source(thread.client_kind),
             history_mode="paginated",
             name=thread.name,
-            model=thread.model,
+            model=thread.model if live is None else live.settings.model,
+            reasoning_effort=None if live is None else live.settings.model_reasoning_effort,
             originator=thread.originator,
             forked_from_id=thread.forked_from,
             git_info=git,
