@@ -54,6 +54,7 @@ class DeskAgent(Agent):
         self.interrupts = 0
         self.answers: list[tuple[str, bool]] = []
         self.permitted_for_good: list[str] = []
+        self.steered_briefings: list[tuple[core.Note, ...]] = []
         self.running = False
         self.finished = 0
         self.refuses_with: Exception | None = None
@@ -87,13 +88,16 @@ class DeskAgent(Agent):
             self.running = False
             self.finished += 1
 
-    async def steer(self, text: str, *, metadata: Mapping[str, str] | None = None) -> None:
+    async def steer(
+        self, text: str, *, metadata: Mapping[str, str] | None = None, briefing: tuple[core.Note, ...] = ()
+    ) -> None:
         if self.accepts_steer is not None:
             await self.accepts_steer.wait()
         if self.refuses_with is not None:
             raise self.refuses_with
         self.steered.append(text)
         self.steered_metadata.append(metadata)
+        self.steered_briefings.append(briefing)
 
     async def interrupt(self) -> None:
         self.interrupts += 1

@@ -57,7 +57,7 @@ async def test_a_conversation_is_recorded_and_replays(tmp_path: Path) -> None:
     header, records = read(data)
     assert header.dialect == "v2"
     assert header.made_by == __version__
-    assert header.options == core.Options(quiet_ms=20, reconnect=False)
+    assert header.options == core.Options(quiet_ms=20, reconnect=False, mixes_transcripts=False)
     kinds = {type(record.event) for record in records}
     assert {events.TransportOpened, events.StopRequested, events.AudioReceived, events.TimerFired} <= kinds
     assert list(differences(data)) == []

@@ -199,11 +199,34 @@ async def test_a_typed_turn_is_told_to_the_voice_and_goes_on_after_it(tmp_path: 
         assert "[USER] fix it" in texts_of(connection)
         await call(connection, "background_agent", "call_1", '{"prompt": "and that"}')
         await until(lambda: len(agent.steered) == 1, "the change")
+        # The turn began after the voice, and has been told so already.
+        assert agent.requests[0].briefing != ()
+        assert agent.steered_briefings == [()]
         await client.ask("thread/realtime/stop", {"threadId": thread_id})
         await client.sees("thread/realtime/closed")
         agent.desk.put_nowait(ended("t"))
         assert (await client.sees("turn/completed"))["turn"]["status"] == "completed"
     assert client.methods.count("turn/started") == 1
+
+
+async def test_a_turn_that_began_before_the_voice_is_told_of_it_with_the_first_change(tmp_path: Path) -> None:
+    async with ScriptedServer(CONFIGURED) as scripted, house(tmp_path, url=scripted.url) as staged:
+        client = await staged.client()
+        thread_id = (await client.ask("thread/start", {}))["thread"]["id"]
+        await client.ask("turn/start", {"threadId": thread_id, "input": TEXT})
+        agent = staged.agent(thread_id)
+        await until(lambda: agent.requests != [], "the turn")
+        await client.ask("thread/realtime/start", {"threadId": thread_id, "outputModality": "audio"})
+        await client.sees("thread/realtime/started")
+        connection = await scripted.wait_for_connection()
+        for n in (1, 2):
+            await call(connection, "background_agent", f"call_{n}", '{"prompt": "and that"}')
+            await until(lambda: len(agent.steered) == n, "the change")  # noqa: B023 - waited for here
+        ((told,), again) = agent.steered_briefings
+        assert (agent.requests[0].briefing, again) == ((), ())
+        assert "Realtime conversation started." in told.text
+        agent.desk.put_nowait(ended("t"))
+        await client.sees("turn/completed")
 
 
 async def test_a_thread_that_is_put_away_is_not_worked_in_any_more(tmp_path: Path) -> None:

@@ -72,7 +72,9 @@ class Agent(abc.ABC):
         """
 
     @abc.abstractmethod
-    async def steer(self, text: str, *, metadata: Mapping[str, str] | None = None) -> None:
+    async def steer(
+        self, text: str, *, metadata: Mapping[str, str] | None = None, briefing: tuple[Note, ...] = ()
+    ) -> None:
         """Take a change into the running turn; `text` comes in the same forms as a request's.
 
         It returns as soon as the change is accepted; what comes of it is reported by the running turn.
@@ -80,6 +82,7 @@ class Agent(abc.ABC):
         Args:
             text: The change.
             metadata: Takes the place of the request's; None keeps that.
+            briefing: Messages that come after it, as those of a request: somebody may begin to speak during a turn.
 
         Raises:
             SteerRefused: The change cannot be taken; the turn goes on as it was.

@@ -243,7 +243,7 @@ class LiveThread:
         await asyncio.sleep(0)
         metadata = ask.metadata_after(turn.metadata)
         try:
-            await self._agent.steer(ask.text, metadata=metadata)
+            await self._agent.steer(ask.text, metadata=metadata, briefing=ask.briefing)
         except SteerRefused as exc:
             self.failed(f"failed to submit turn input: {exc}")
         except LocalProtocolError:

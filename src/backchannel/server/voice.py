@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
 
     from backchannel.agents import TurnRequest
-    from backchannel.core import AgentReport
+    from backchannel.core import AgentReport, Note
     from backchannel.runtime import Settings
     from backchannel.server.live_thread import LiveThread
     from backchannel.server.services import Services
@@ -341,8 +341,10 @@ class _Desk(Agent):
             if reports.put_nowait in turn.listeners:
                 turn.listeners.remove(reports.put_nowait)
 
-    async def steer(self, text: str, *, metadata: Mapping[str, str] | None = None) -> None:
-        self._live.submit(Ask(text=text, metadata=metadata, by_voice=True))
+    async def steer(
+        self, text: str, *, metadata: Mapping[str, str] | None = None, briefing: tuple[Note, ...] = ()
+    ) -> None:
+        self._live.submit(Ask(text=text, metadata=metadata, briefing=briefing, by_voice=True))
 
     async def interrupt(self) -> None:
         await self._live.interrupt()

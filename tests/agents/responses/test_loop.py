@@ -153,6 +153,19 @@ def test_a_message_comes_before_the_thought_that_follows_it() -> None:
     ]
 
 
+@pytest.mark.parametrize("acting", [False, True])
+def test_who_begins_to_speak_during_a_turn_is_told_of_with_the_change(*, acting: bool) -> None:
+    play = Playing()
+    play.tell(Begun("do it"))
+    if acting:
+        play.stream(call("a"), Completed())
+    actions = play.tell(Steered("and that", (Note("developer", "<a>"),)))
+    if acting:
+        actions = play.tell(CallEnded("a", "done"))
+
+    assert asked(actions).items[-2:] == (Said("user", "and that"), Said("developer", "<a>"))
+
+
 def test_a_thought_that_a_change_cuts_off_is_dropped() -> None:
     play = Playing()
     play.tell(Begun("do it"))

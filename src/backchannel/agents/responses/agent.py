@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from backchannel.agents.responses.events import StreamEvent
     from backchannel.agents.responses.items import Item
     from backchannel.agents.responses.way import Way
-    from backchannel.core import AgentReport
+    from backchannel.core import AgentReport, Note
     from backchannel.threads import Entry
 
 __all__ = ["DEFAULT_MODEL", "ResponsesAgent", "ResponsesOptions"]
@@ -189,11 +189,13 @@ class ResponsesAgent(Agent):
             if self._turn is turn:
                 self._turn = None
 
-    async def steer(self, text: str, *, metadata: Mapping[str, str] | None = None) -> None:
+    async def steer(
+        self, text: str, *, metadata: Mapping[str, str] | None = None, briefing: tuple[Note, ...] = ()
+    ) -> None:
         """Take a change into the running turn; see `Agent.steer`."""
         if self._turn is None:
             raise LocalProtocolError("no turn is running")
-        self._turn.handle(Steered(text))
+        self._turn.handle(Steered(text, briefing))
         if metadata is not None:
             self._metadata = dict(metadata)
 

@@ -105,6 +105,7 @@ class Steered:
     """The user wants something changed."""
 
     text: str
+    briefing: tuple[Note, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -225,7 +226,7 @@ class Loop:
         """Whether a message has begun to come and is not complete."""
         self._calls: collections.deque[Call] = collections.deque()
         """Those to be run, the first of which runs."""
-        self._changes: list[str] = []
+        self._changes: list[Said] = []
         """What came while a call ran; it goes into the next request."""
         self._tokens = TokensUsed()
         self._last_tokens: TokensUsed | None = None
@@ -247,8 +248,8 @@ class Loop:
                     raise LocalProtocolError("the turn has begun already")
                 self._history.add(*(Said(role, told) for role, told in briefing), Said("user", text))
                 return [self._ask()]
-            case Steered(text=text):
-                return self._steered(text)
+            case Steered(text=text, briefing=briefing):
+                return self._steered((Said("user", text), *(Said(role, told) for role, told in briefing)))
             case Interrupted():
                 return self._interrupted()
             case Answered(request=request, event=came):
@@ -264,15 +265,15 @@ class Loop:
 
     # ---- the user ----
 
-    def _steered(self, text: str) -> list[Action]:
+    def _steered(self, said: tuple[Said, ...]) -> list[Action]:
         match self._state:
             case State.ASKING:
                 actions: list[Action] = [Abort(self._request), *self._settle(NOT_BEGUN)]
-                self._history.add(Said("user", text))
+                self._history.add(*said)
                 self._retries.succeeded()
                 return [*actions, self._ask()]
             case State.ACTING:
-                self._changes.append(text)
+                self._changes.extend(said)
                 return [Hurry(self._calls[0].call_id)]
             case State.NEW | State.ENDED:
                 raise LocalProtocolError("no turn is running")
@@ -400,7 +401,7 @@ class Loop:
         self._calls.clear()
 
     def _take_changes(self) -> None:
-        self._history.add(*(Said("user", text) for text in self._changes))
+        self._history.add(*self._changes)
         self._changes.clear()
 
     # ---- what all of them do ----

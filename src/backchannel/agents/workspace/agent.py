@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
 
     from backchannel.agents.workspace.steps import Job
-    from backchannel.core import AgentReport
+    from backchannel.core import AgentReport, Note
 
 __all__ = ["WorkspaceAgent", "WorkspaceOptions"]
 
@@ -167,7 +167,9 @@ class WorkspaceAgent(Agent):
             await turn.shut()
             self._turn = None
 
-    async def steer(self, text: str, *, metadata: Mapping[str, str] | None = None) -> None:
+    async def steer(
+        self, text: str, *, metadata: Mapping[str, str] | None = None, briefing: tuple[Note, ...] = ()
+    ) -> None:
         """Take a change into the running turn; see `Agent.steer`."""
         turn = self._turn
         if turn is None:
