@@ -36,7 +36,7 @@ ENDED: Final = (
 
 
 class Note(NamedTuple):
-    """A message for the agent that goes before what is asked."""
+    """A message for the agent that goes with what is asked."""
 
     role: Literal["developer", "user"]
     text: str
