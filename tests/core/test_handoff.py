@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -312,6 +313,49 @@ def test_the_progress_of_a_typed_task_belongs_to_no_call() -> None:
     assert handoff.message("turn_1", "all passed", Phase.FINAL).effects == (
         effects.Send(intent=intents.ReportProgress(handoff_id=None, text="all passed", phase="final")),
     )
+
+
+THINKING = Options(speaks_by_channel=True, tells_thoughts=True)
+
+
+def thinking(options: Options = THINKING) -> Handoff:
+    handoff = Handoff(options)
+    delegate(handoff, "call_1", "run the tests")
+    return handoff
+
+
+def test_what_the_agent_thinks_is_told_silently_where_it_is_wanted() -> None:
+    told = intents.ReportProgress(handoff_id="call_1", text="[STATUS] Hm.", channel="commentary")
+
+    assert thinking().thought("turn_1", "Hm.") == Decision(effects=(effects.Send(intent=told),))
+    for unwanted in ("tells_thoughts", "speaks_by_channel"):
+        options = msgspec.structs.replace(THINKING, **{unwanted: False})
+        assert thinking(options).thought("turn_1", "Hm.") == NOTHING
+    managed = msgspec.structs.replace(THINKING, client_managed_handoffs=True)
+    assert thinking(managed).thought("turn_1", "Hm.") == NOTHING
+
+
+def test_no_other_task_is_told_of_thoughts() -> None:
+    assert Handoff(THINKING).thought("turn_1", "Hm.") == NOTHING
+    assert thinking().thought("turn_2", "Hm.") == NOTHING
+    assert thinking().thought("turn_1", " \n") == NOTHING
+    assert typed_task(THINKING).thought("turn_1", "Hm.") == NOTHING
+    stopped = thinking()
+    stopped.stop_asked(None, 1.0)
+    assert stopped.thought("turn_1", "Hm.") == NOTHING
+
+
+@pytest.mark.parametrize("speech", Speech)
+def test_a_client_chooses_the_channel_of_all_that_the_agent_says(speech: Speech) -> None:
+    handoff = thinking(Options(speech=speech, speaks_by_channel=True, report_channel="commentary"))
+    for phase in Phase:
+        report = handoff.report("ran", phase)
+        assert isinstance(report, intents.ReportProgress)
+        assert report.channel == "commentary"
+    (ended, *_) = handoff.ended("turn_1", Outcome.FAILED, "broken", 1.0).effects
+    assert isinstance(ended, effects.Send)
+    assert isinstance(ended.intent, intents.FinishHandoff)
+    assert ended.intent.channel == "commentary"
 
 
 @pytest.mark.parametrize(
