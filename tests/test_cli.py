@@ -438,7 +438,7 @@ async def test_a_server_that_goes_is_status_1_and_one_line(project: Path) -> Non
     async with ScriptedServer([Expect("session.update"), Drop()]) as server:
         ended = await beside(server, "--say", "hi", "--text", "--cwd", str(project), *FRAGILE)
     assert ended.status == 1
-    assert one_line(ended.err).startswith("backchannel: the realtime server ended the conversation")
+    assert one_line(ended.err).startswith("backchannel: the conversation failed: the connection was lost")
     assert ended.out.splitlines()[-1].split(maxsplit=2)[1] == "end"
 
 
