@@ -79,10 +79,14 @@ def thought(**fields: object) -> dict[str, object]:
         (thinks(delta="Hm", summary_index=3), ThoughtAdded("Hm", 3)),
         (thinks(delta="Hm", summary_index=-3), ThoughtAdded("Hm", 0)),
         (thinks(delta=""), None),
-        (thinks(delta="Hm", summary_index="x"), None),
+        (thinks(delta="Hm", summary_index="x"), ThoughtAdded("Hm", 0)),
+        (server.text_delta("a") | {"summary_index": None}, TextAdded("a")),
+        ({"type": "response.completed", "summary_index": "x"}, Completed(None)),
         (thought(), ThoughtDone((), None)),
         (thought(summary=[{"text": "**A**"}, {"text": " "}, {}, {"text": "B"}]), ThoughtDone(("**A**", "B"), None)),
-        (thought(summary=["x"]), None),
+        (thought(summary=["x", {"text": None}, {"text": 3}]), ThoughtDone((), None)),
+        (thought(summary="x"), ThoughtDone((), None)),
+        ({"type": "response.output_item.done", "item": {"id": "no type"}}, None),
         ({"type": 3}, None),
         ([], None),
     ],
@@ -138,6 +142,14 @@ def test_failures_say_whether_they_pass(event: object, cause: Cause, words: str 
 @given(st.binary() | st.text(alphabet=st.characters(codec="utf-8")))
 def test_anything_can_come(raw: bytes | str) -> None:
     read_event(raw)
+
+
+@pytest.mark.parametrize("summary", [None, [{"text": None}], "x"])
+def test_a_thought_whose_summary_cannot_be_read_is_sent_back(summary: object) -> None:
+    event = read_event(json.dumps(thought(summary=summary, encrypted_content="abc")))
+    assert isinstance(event, ThoughtDone)
+    assert event.parts == ()
+    assert isinstance(event.item, Kept)
 
 
 def test_a_thought_that_can_be_read_again_comes_with_what_is_told_of_it() -> None:

@@ -166,6 +166,24 @@ def test_who_begins_to_speak_during_a_turn_is_told_of_with_the_change(*, acting:
     assert asked(actions).items[-2:] == (Said("user", "and that"), Said("developer", "<a>"))
 
 
+def test_a_message_comes_before_what_follows_it_is_thought() -> None:
+    play = Playing()
+    play.tell(Begun("do it"))
+
+    assert play.stream(spoken("I look."), ThoughtAdded("Hm", 0)) == [
+        said("I look.", Phase.UNMARKED),
+        Report(AgentThoughtDelta(turn_id=TURN, delta="Hm")),
+    ]
+
+
+def test_the_end_of_a_thought_does_not_end_a_message() -> None:
+    play = Playing()
+    play.tell(Begun("do it"))
+    play.stream(TextAdded("Half"), ThoughtAdded("Hm", 0), ThoughtDone(("Hm.",), None))
+
+    assert DROPPED in play.tell(Steered("x"))
+
+
 def test_a_thought_that_a_change_cuts_off_is_dropped() -> None:
     play = Playing()
     play.tell(Begun("do it"))

@@ -130,7 +130,7 @@ class _Response(msgspec.Struct):
 class _Event(msgspec.Struct):
     type: str
     delta: str = ""
-    summary_index: int = 0
+    summary_index: object = None
     item: msgspec.Raw = msgspec.Raw(b"null")
     response: _Response | None = None
     error: _Error | None = None
@@ -168,7 +168,8 @@ def read_event(raw: str | bytes) -> StreamEvent | None:
         case "response.output_text.delta" | "response.refusal.delta":
             return TextAdded(event.delta) if event.delta else None
         case "response.reasoning_summary_text.delta":
-            return ThoughtAdded(event.delta, max(0, event.summary_index)) if event.delta else None
+            part = event.summary_index if isinstance(event.summary_index, int) else 0
+            return ThoughtAdded(event.delta, max(0, part)) if event.delta else None
         case "response.output_item.done":
             raw_item = bytes(event.item)
             item, thought = read_item(raw_item), read_thought(raw_item)

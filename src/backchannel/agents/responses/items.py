@@ -110,17 +110,19 @@ class _CustomCall(msgspec.Struct, tag="custom_tool_call"):
     input: str = ""
 
 
-class _Summary(msgspec.Struct):
-    text: str = ""
-
-
 class _Reasoning(msgspec.Struct, tag="reasoning"):
-    summary: list[_Summary] = []
     encrypted_content: str | None = None
 
 
 _DECODER: Final = msgspec.json.Decoder(_Message | _FunctionCall | _CustomCall | _Reasoning)
-_THOUGHT: Final = msgspec.json.Decoder(_Reasoning)
+
+
+class _Thought(msgspec.Struct):
+    type: str = ""
+    summary: object = None
+
+
+_THOUGHT: Final = msgspec.json.Decoder(_Thought)
 
 
 def read_item(raw: bytes) -> Item | None:
@@ -156,7 +158,11 @@ def read_thought(raw: bytes) -> tuple[str, ...] | None:
         item = _THOUGHT.decode(raw)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
-    return tuple(part.text for part in item.summary if part.text.strip())
+    if item.type != "reasoning":
+        return None
+    parts = item.summary if isinstance(item.summary, list) else []
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    return tuple(text for text in texts if isinstance(text, str) and text.strip())
 
 
 def spoken(text: str, phase: SpokenPhase) -> Spoken:

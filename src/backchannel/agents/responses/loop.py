@@ -224,6 +224,8 @@ class Loop:
         self._held: Spoken | None = None
         self._is_writing = False
         """Whether a message has begun to come and is not complete."""
+        self._is_thinking = False
+        """Likewise of what the model tells of a thought."""
         self._calls: collections.deque[Call] = collections.deque()
         """Those to be run, the first of which runs."""
         self._changes: list[Said] = []
@@ -309,8 +311,9 @@ class Loop:
                 self._is_writing = True
                 return [Report(AgentMessageDelta(turn_id=self._turn_id, delta=delta))]
             case events.ThoughtAdded(delta=delta, part=part):
-                self._is_writing = True
-                return [Report(AgentThoughtDelta(turn_id=self._turn_id, delta=delta, part=part))]
+                self._is_thinking = True
+                told = Report(AgentThoughtDelta(turn_id=self._turn_id, delta=delta, part=part))
+                return [*self._say_held(Phase.COMMENTARY), told]
             case events.ThoughtDone(parts=parts, item=item):
                 return self._thought_done(parts, item)
             case events.ItemDone(item=item):
@@ -345,8 +348,8 @@ class Loop:
 
     def _thought_done(self, parts: tuple[str, ...], item: Item | None) -> list[Action]:
         actions = self._say_held(Phase.COMMENTARY)
-        if parts or self._is_writing:
-            self._is_writing = False
+        if parts or self._is_thinking:
+            self._is_thinking = False
             actions.append(Report(AgentThought(turn_id=self._turn_id, parts=parts)))
         if item is not None:
             self._received.append(item)
@@ -417,8 +420,9 @@ class Loop:
         return [*self._say_held(Phase.COMMENTARY), *self._drop_unfinished()]
 
     def _drop_unfinished(self) -> list[Action]:
-        was_writing, self._is_writing = self._is_writing, False
-        return [Report(AgentMessageDropped(turn_id=self._turn_id))] if was_writing else []
+        was_unfinished = self._is_writing or self._is_thinking
+        self._is_writing = self._is_thinking = False
+        return [Report(AgentMessageDropped(turn_id=self._turn_id))] if was_unfinished else []
 
     def _keep_received(self) -> list[Call]:
         """Take what is complete into the history; the calls among it, which are to be answered."""
