@@ -186,6 +186,8 @@ class AgentApprovalRequested(msgspec.Struct, frozen=True, kw_only=True, tag="age
     """Of the command that is started when it may; for programs, as what follows."""
     changes: tuple[FileChange, ...] | msgspec.UnsetType = msgspec.UNSET
     """What becomes of each file, where it wants nothing but to change files."""
+    folder: str | msgspec.UnsetType = msgspec.UNSET
+    """Where a command would run, where that is not the workspace."""
 
 
 class AgentApprovalWithdrawn(msgspec.Struct, frozen=True, kw_only=True, tag="agent_approval_withdrawn"):

@@ -387,7 +387,7 @@ class RunningTurn:
                 approval_id=approval_id,
                 reason=report.action,
                 command=report.detail or None,
-                cwd=self._thread.cwd,
+                cwd=self._thread.cwd if isinstance(report.folder, msgspec.UnsetType) else report.folder,
                 available_decisions=_DECISIONS,
             )
 

@@ -548,7 +548,8 @@ async def test_where_no_sandbox_works_commands_are_asked_for_and_that_is_said_on
 
 async def test_what_is_permitted_for_good_is_not_asked_for_again(root: Path, tmp_path: Path) -> None:
     made = {"cmd": "echo made >> made.txt"}
-    other = [made | {"workdir": "."}, made | {"sandbox_permissions": "require_escalated"}, {"cmd": "touch made.txt"}]
+    (root / "d").mkdir()
+    other = [made | {"workdir": "d"}, made | {"sandbox_permissions": "require_escalated"}, {"cmd": "touch made.txt"}]
     scripts = [calls("exec_command", each, call_id=f"call_{n}") for n, each in enumerate((made, made, *other))]
     untrusting = msgspec.structs.replace(ASKING, approval_policy="untrusted")
     async with desk(
@@ -572,6 +573,45 @@ async def test_what_is_permitted_for_good_is_not_asked_for_again(root: Path, tmp
         async with at.working("again", turn_id="turn-2", settings=untrusting):
             asked = await at.asks(times=5)
             await at.agent.answer_approval(asked.approval_id, approved=False)
+
+
+async def test_who_is_asked_sees_where_a_command_runs(root: Path, tmp_path: Path) -> None:
+    (root / "d").mkdir()
+    scripts = [calls("exec_command", {"cmd": "touch x", "workdir": "d"}), says("Done.")]
+    async with desk(root, *scripts, model=ASKING, env=no_sandbox(tmp_path)) as at, at.working():
+        asked = await at.asks()
+        await at.agent.answer_approval(asked.approval_id, approved=False)
+    assert (asked.action, asked.folder) == ("run touch x in d", str((root / "d").resolve()))
+
+
+async def test_a_permission_is_for_the_file_and_not_for_its_name(root: Path, tmp_path: Path) -> None:
+    (root / "notes").write_text("1\n")
+    (root / "secret").write_text("1\n")
+    change = patch("*** Update File: notes\n@@\n-1\n+1")
+    (root / "x").mkdir()
+    (root / "y").mkdir()
+    (root / "d").symlink_to("x")
+    made = {"cmd": "echo made >> made", "workdir": "d"}
+    steps = [("apply_patch", {"input": change}), ("exec_command", made)] * 2
+    scripts = [calls(name, what, call_id=f"call_{n}") for n, (name, what) in enumerate(steps)]
+    model = msgspec.structs.replace(ASKING, sandbox_mode="read-only")
+    async with desk(root, *scripts, says("Done."), model=model, env=no_sandbox(tmp_path)) as at, at.working():
+        for n in (1, 2):
+            asked = await at.asks(times=n)
+            if n == 2:
+                # Before it runs: what follows finds other files under the same names.
+                (root / "notes").unlink()
+                (root / "notes").symlink_to("secret")
+            await at.agent.answer_approval(asked.approval_id, approved=True, for_session=True)
+        asked = await at.asks(times=3)
+        assert asked.action == "change notes"
+        (root / "d").unlink()
+        (root / "d").symlink_to("y")
+        await at.agent.answer_approval(asked.approval_id, approved=False)
+        asked = await at.asks(times=4)
+        assert asked.folder == str((root / "y").resolve())
+        await at.agent.answer_approval(asked.approval_id, approved=False)
+    assert not (root / "y" / "made").exists()
 
 
 async def test_a_file_may_be_changed_for_good_and_not_deleted(root: Path) -> None:

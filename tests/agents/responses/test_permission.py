@@ -174,12 +174,15 @@ def test_what_a_patch_does_to_files() -> None:
         FileChange(path="c", kind="delete", diff=""),
         FileChange(path="d", kind="update", diff="1", moved_to="e"),
     )
-    assert deeds_of(()) == frozenset()
-    assert deeds_of(changes) == {
-        Deed("write", "a"),
-        Deed("write", "b"),
-        Deed("delete", "c"),
-        Deed("write", "d"),
-        Deed("delete", "d"),
-        Deed("write", "e"),
+
+    def real(name: str) -> str:
+        return f"/w/{name}"
+
+    assert deeds_of((), real=real) == frozenset()
+    # To move a file is neither to delete it nor to write another one.
+    assert deeds_of(changes, real=real) == {
+        Deed("write", "/w/a"),
+        Deed("write", "/w/b"),
+        Deed("delete", "/w/c"),
+        Deed("move", "/w/d", "/w/e"),
     }

@@ -26,6 +26,8 @@ from backchannel.core import Risk
 from backchannel.net import is_secret
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from backchannel.config import Model
     from backchannel.core import FileChange
 
@@ -36,22 +38,29 @@ __all__ = ["Deed", "Rules", "Ruling", "deeds_of", "only_reads", "risks_of"]
 class Deed:
     """Something that the user can permit for good: just this, and nothing like it."""
 
-    kind: Literal["run", "write", "delete"]
+    kind: Literal["run", "write", "move", "delete"]
     what: str
-    """A command as a shell reads it, or a file."""
+    """A command as a shell reads it, or a file, whatever name leads to it."""
     where: str = ""
-    """The folder that a command runs in."""
+    """The folder that a command runs in, or where a file goes."""
     is_escalated: bool = False
     """Whether a command runs without the sandbox."""
 
 
-def deeds_of(changes: tuple[FileChange, ...]) -> frozenset[Deed]:
-    """What a patch does to files, whatever it writes into them; nothing for what is no patch."""
+def deeds_of(changes: tuple[FileChange, ...], *, real: Callable[[str], str]) -> frozenset[Deed]:
+    """What a patch does to files, whatever it writes into them; nothing for what is no patch.
+
+    Args:
+        changes: The patch.
+        real: The file that a name leads to.
+    """
     deeds = set()
     for change in changes:
-        deeds.add(Deed("delete" if change.kind == "delete" else "write", change.path))
+        path = real(change.path)
         if change.moved_to is not None:
-            deeds |= {Deed("delete", change.path), Deed("write", change.moved_to)}
+            deeds.add(Deed("move", path, real(change.moved_to)))
+        else:
+            deeds.add(Deed("delete" if change.kind == "delete" else "write", path))
     return frozenset(deeds)
 
 

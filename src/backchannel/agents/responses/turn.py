@@ -15,6 +15,7 @@ import contextlib
 import dataclasses
 import functools
 import logging
+import os
 from typing import TYPE_CHECKING, Final, assert_never
 
 import msgspec
@@ -65,6 +66,8 @@ class _Wanted:
     risks: tuple[Risk, ...]
     command_id: str
     deeds: frozenset[Deed] = frozenset()
+    folder: str | None = None
+    """Where it would run, other than the workspace."""
     changes: tuple[FileChange, ...] = ()
 
 
@@ -277,14 +280,19 @@ class Turn:
     async def _execute(self, use: ExecCommand) -> str:
         confinement = await self._confine()
         command_id = self._commands.next_id()
+        folder = self._real(use.workdir or "")
+        # Who is asked has to see all that the answer is about.
+        elsewhere = f" in {use.workdir}" if folder != self._real("") else ""
+        outside = " without the sandbox" if use.escalated and confinement.rules.sandboxed else ""
         refused = await self._permission(
             confinement.rules.command(use.shell, escalated=use.escalated),
             _Wanted(
-                action=f"run {' '.join(use.shell.split())}",
+                action=f"run {' '.join(use.shell.split())}{elsewhere}{outside}",
                 detail="\n".join(part for part in (use.shell, use.reason) if part),
                 risks=risks_of(use.shell),
                 command_id=command_id,
-                deeds=frozenset({Deed("run", use.shell, use.workdir or "", is_escalated=use.escalated)}),
+                deeds=frozenset({Deed("run", use.shell, folder, is_escalated=use.escalated)}),
+                folder=folder if elsewhere else None,
             ),
         )
         if refused is not None:
@@ -308,7 +316,7 @@ class Turn:
                 detail=patch,
                 risks=(Risk.DELETE,) if deletes else (),
                 command_id=command_id,
-                deeds=deeds_of(changes),
+                deeds=deeds_of(changes, real=self._real),
                 changes=changes,
             ),
         )
@@ -344,6 +352,14 @@ class Turn:
             )
         return told
 
+    def _real(self, name: str) -> str:
+        """The file or folder that a name in the workspace leads to."""
+        try:
+            return os.path.realpath(self._root / name)
+        except ValueError:
+            # No file has such a name.
+            return name
+
     async def _permission(self, ruling: Ruling, wanted: _Wanted) -> str | None:
         """None when it may be done; else what the model is told."""
         match ruling:
@@ -376,6 +392,7 @@ class Turn:
                 risks=wanted.risks,
                 command_id=wanted.command_id,
                 changes=wanted.changes or msgspec.UNSET,
+                folder=msgspec.UNSET if wanted.folder is None else wanted.folder,
             )
         )
         approved: bool | None = None
