@@ -97,6 +97,16 @@ def test_what_was_said_is_told_also_where_the_agent_never_heard_of_the_voice() -
     assert briefing.take() == tuple(Note("user", f"<tail {n}>") for n in range(2, MAX_TAILS + 2))
 
 
+def test_what_did_not_reach_the_agent_is_told_first_the_next_time() -> None:
+    briefing = Briefing()
+    briefing.begins()
+    briefing.put_back(briefing.take())
+    briefing.ends(tail="<tail>")
+
+    assert briefing.take() == (framed(STARTED), Note("user", "<tail>"), framed(ENDED))
+    assert briefing.take() == ()
+
+
 def test_a_text_that_is_given_in_the_place_of_ours_is_bounded() -> None:
     assert MAX_TOKENS == 8192
 

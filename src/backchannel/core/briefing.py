@@ -46,6 +46,7 @@ class Briefing:
     """What one agent is still to be told. It lives as long as the agent, longer than a conversation."""
 
     def __init__(self) -> None:
+        self._returned: tuple[Note, ...] = ()
         self._tails: list[str] = []
         self._waiting: list[tuple[bool, str]] = []
         self._knows_of_voice = False
@@ -72,11 +73,21 @@ class Briefing:
 
     def take(self) -> tuple[Note, ...]:
         """The messages that go with the turn that begins now, in order; afterwards they have been told."""
-        told = tuple(Note("user", tail) for tail in self._tails) + tuple(
-            Note("developer", f"<realtime_conversation>\n{text}\n</realtime_conversation>") for _, text in self._waiting
+        told = (
+            *self._returned,
+            *(Note("user", tail) for tail in self._tails),
+            *(
+                Note("developer", f"<realtime_conversation>\n{text}\n</realtime_conversation>")
+                for _, text in self._waiting
+            ),
         )
+        self._returned = ()
         self._tails.clear()
         if self._waiting:
             self._knows_of_voice = self._waiting[-1][0]
         self._waiting.clear()
         return told
+
+    def put_back(self, notes: tuple[Note, ...]) -> None:
+        """These were taken and have not reached the agent: they go with the next turn, before all others."""
+        self._returned = (*notes, *self._returned)

@@ -245,6 +245,7 @@ class LiveThread:
         try:
             await self._agent.steer(ask.text, metadata=metadata, briefing=ask.briefing)
         except SteerRefused as exc:
+            self.briefing.put_back(ask.briefing)
             self.failed(f"failed to submit turn input: {exc}")
         except LocalProtocolError:
             await self._too_late(turn, ask)
@@ -256,6 +257,7 @@ class LiveThread:
     async def _too_late(self, turn: RunningTurn, ask: Ask) -> None:
         """The turn ended while the change was on its way: it is the next one, unless somebody said stop after it."""
         if turn.is_stopped:
+            self.briefing.put_back(ask.briefing)
             self.failed("failed to submit turn input: the turn was stopped before it could take this")
             return
         if self.turn is turn:
