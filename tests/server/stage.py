@@ -136,16 +136,20 @@ class House:
         self._tasks = tasks
         self.dispatcher = Dispatcher(app)
         self._running: list[asyncio.Task[None]] = []
+        self._dialogues: dict[Client, asyncio.Task[None]] = {}
 
     async def client(self, *, introduced: bool = True, max_bytes: int = 2**20, **capabilities: object) -> Client:
         client = Client(self.app, self.dispatcher, max_bytes=max_bytes)
-        self._running += [
-            self._tasks.create_task(client.read(), name="client"),
-            self._tasks.create_task(client.dialogue.run(), name="dialogue"),
-        ]
+        dialogue = self._dialogues[client] = self._tasks.create_task(client.dialogue.run(), name="dialogue")
+        self._running += [self._tasks.create_task(client.read(), name="client"), dialogue]
         if introduced:
             await client.introduce(**capabilities)
         return client
+
+    def leaves(self, client: Client) -> None:
+        """A client goes, whatever it has asked for, as a transport tells it."""
+        self._dialogues.pop(client).cancel()
+        self.app.disconnect(client.peer)
 
     def stop(self) -> None:
         for task in self._running:

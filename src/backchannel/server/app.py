@@ -16,6 +16,7 @@ import dataclasses
 import importlib
 import logging
 import time
+import weakref
 from typing import TYPE_CHECKING, Final
 
 from backchannel.context import Gatherer, default_prompt, user_first_name, user_language
@@ -27,7 +28,7 @@ from backchannel.threads import ThreadWriter, new_thread_id
 from backchannel.wire import appserver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -53,6 +54,8 @@ _CLOSING_S: Final = 2.7
 _CLEARING_UP_S: Final = 2.5
 _LAST_WRITES_S: Final = 0.5
 """How long the store has at least."""
+_PUTTING_AWAY_S: Final = 10.0
+"""How long a conversation, and then a turn with its agent, may take to end when their thread is archived."""
 _LOOKS_EVERY_S: Final = 60.0
 _NEEDED_SOON: Final = ("aiohttp", "backchannel.agents.workspace", "backchannel.agents.responses")
 
@@ -93,8 +96,10 @@ class App:
         self._ephemeral: set[str] = set()
         self._held: collections.Counter[str] = collections.Counter()
         """How many are about to use a thread."""
-        self._leaving: dict[str, tuple[LiveThread, asyncio.Task[None]]] = {}
-        """Those that are being put away, by their id, and what does it."""
+        self._leaving: set[LiveThread] = set()
+        """Those that are being put away."""
+        self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+        """Of threads that are being loaded or put away."""
         self._questions: dict[str, list[Question]] = {}
         """Those that wait for an answer, by their thread."""
         self._tasks = Tasks(on_failure=_failed)
@@ -124,7 +129,7 @@ class App:
             async with asyncio.timeout(_CLEARING_UP_S):
                 stops = [
                     *(voice.stop() for voice in self.voices.values()),
-                    *(live.close() for live in (*self.threads.values(), *(live for live, _ in self._leaving.values()))),
+                    *(live.close() for live in (*self.threads.values(), *self._leaving)),
                 ]
                 # Whatever goes wrong in one, the others end.
                 await asyncio.gather(*stops, return_exceptions=True)
@@ -280,32 +285,34 @@ class App:
         self.tell_all("thread/closed", appserver.ThreadClosedNotification(thread_id=thread_id))
         await live.close()
 
+    @contextlib.asynccontextmanager
+    async def loading(self, thread_id: str) -> AsyncIterator[None]:
+        """Nobody else loads a thread or puts it away meanwhile."""
+        lock = self._locks.setdefault(thread_id, asyncio.Lock())
+        async with lock:
+            yield
+
     async def put_away(self, thread_id: str) -> None:
-        """A thread is not worked in any more: its conversation and its turn end, and it is not loaded."""
+        """A thread is not worked in any more: its conversation and its turn end, and it is not loaded.
+
+        Who calls this is `loading` the thread.
+        """
         # From here on nobody finds it.
-        if (live := self.threads.pop(thread_id, None)) is not None:
-            self._leaving[thread_id] = live, self.start("put away", self._put_away(live))
-        await self.gone(thread_id)
-
-    async def gone(self, thread_id: str) -> None:
-        """Wait until a thread that is being put away is not worked in any more."""
-        if thread_id in self._leaving:
-            # It goes on also when the client that asked for it leaves.
-            await asyncio.wait([self._leaving[thread_id][1]])
-
-    async def _put_away(self, live: LiveThread) -> None:
-        thread_id = live.thread_id
+        live = self.threads.pop(thread_id, None)
+        if live is None:
+            return
+        self._leaving.add(live)
         try:
             if (voice := self.voices.get(thread_id)) is not None:
-                await voice.stop()
-            await live.close()
+                await _ended(voice.stop(), "a conversation")
+            await _ended(live.close(), "a thread")
         finally:
-            del self._leaving[thread_id]
-        self._forget(thread_id)
-        told = appserver.ThreadStatusChangedNotification(thread_id=thread_id, status=appserver.NotLoadedStatus())
-        self.tell(thread_id, "thread/status/changed", told)
-        for peer in list(self.peers):
-            self.leave(peer, thread_id)
+            self._leaving.discard(live)
+            self._forget(thread_id)
+            told = appserver.ThreadStatusChangedNotification(thread_id=thread_id, status=appserver.NotLoadedStatus())
+            self.tell(thread_id, "thread/status/changed", told)
+            for peer in list(self.peers):
+                self.leave(peer, thread_id)
 
     def _forget(self, thread_id: str) -> None:
         self._ephemeral.discard(thread_id)
@@ -373,6 +380,15 @@ class App:
 def _load_ahead() -> None:
     for name in _NEEDED_SOON:
         importlib.import_module(name)
+
+
+async def _ended(work: Coroutine[object, object, None], what: str) -> None:
+    """Wait for something to end, but not forever, and whatever goes wrong in it."""
+    try:
+        async with asyncio.timeout(_PUTTING_AWAY_S):
+            await work
+    except Exception:
+        _log.exception("! %s did not end", what)
 
 
 def _failed(name: str, exc: Exception) -> None:

@@ -95,17 +95,16 @@ class _Threads:
 
     async def resume(self, peer: Peer, params: appserver.ThreadResumeParams) -> appserver.ThreadStartResponse:
         check_thread_id(params.thread_id)
-        await self._app.gone(params.thread_id)
-        live, is_new = self._app.threads.get(params.thread_id), False
-        if live is None:
-            thread = await self._in_use(params.thread_id)
-            settings = changed_for_thread(self._settings(thread), params)
-            if params.cwd is not None:
-                thread = dataclasses.replace(thread, cwd=self._folder(params.cwd))
-            live = await self._load(thread, settings, is_kept=True)
-            # Unless another client was quicker.
-            is_new = live.thread is thread
-        answer = await self._joined_with_turns(peer, live, without=params.exclude_turns)
+        async with self._app.loading(params.thread_id):
+            live = self._app.threads.get(params.thread_id)
+            is_new = live is None
+            if live is None:
+                thread = await self._in_use(params.thread_id)
+                settings = changed_for_thread(self._settings(thread), params)
+                if params.cwd is not None:
+                    thread = dataclasses.replace(thread, cwd=self._folder(params.cwd))
+                live = await self._load(thread, settings, is_kept=True)
+            answer = await self._joined_with_turns(peer, live, without=params.exclude_turns)
         self._app.start("thread resumed", self._tell_resumed(peer, live, is_new=is_new))
         return answer
 
@@ -113,19 +112,20 @@ class _Threads:
         check_thread_id(params.thread_id)
         if params.last_turn_id is not None and params.before_turn_id is not None:
             raise Refused("expected one of lastTurnId and beforeTurnId, got both; leave one of them out")
-        await self._in_use(params.thread_id)
         new_id, at_ms = self._app.new_id(), self._app.now_ms()
         store = self._app.options.store
         try:
-            thread = await aside(
-                lambda: store.fork(
-                    params.thread_id,
-                    new_id,
-                    at_ms=at_ms,
-                    last_turn_id=params.last_turn_id,
-                    before_turn_id=params.before_turn_id,
+            async with self._app.loading(params.thread_id):
+                await self._in_use(params.thread_id)
+                thread = await aside(
+                    lambda: store.fork(
+                        params.thread_id,
+                        new_id,
+                        at_ms=at_ms,
+                        last_turn_id=params.last_turn_id,
+                        before_turn_id=params.before_turn_id,
+                    )
                 )
-            )
         except UnknownThread:
             raise Refused(f"no rollout found for thread id {params.thread_id}") from None
         except LocalProtocolError as exc:
@@ -206,25 +206,44 @@ class _Threads:
 
     async def archive(self, _: Peer, params: appserver.ThreadArchiveParams) -> appserver.Empty:
         check_thread_id(params.thread_id)
-        is_kept = params.thread_id not in self._app.threads or await self._stored(params.thread_id) is not None
-        if is_kept:
-            await self._in_use(params.thread_id)
-        await self._app.put_away(params.thread_id)
-        if is_kept:
-            store = self._app.options.store
-            await self._change(params.thread_id, lambda thread_id: store.set_archived(thread_id, archived=True))
-        self._app.tell_all("thread/archived", appserver.ThreadArchivedNotification(thread_id=params.thread_id))
+        refused: list[Refused] = []
+
+        async def archive() -> None:
+            try:
+                async with self._app.loading(params.thread_id):
+                    await self._archive(params.thread_id)
+            except Refused as exc:
+                refused.append(exc)
+
+        # It is brought to its end also when the client leaves.
+        await asyncio.wait([self._app.start("archive", archive())])
+        if refused:
+            raise refused[0]
         return appserver.Empty()
 
     async def unarchive(self, _: Peer, params: appserver.ThreadUnarchiveParams) -> appserver.ThreadUnarchiveResponse:
         check_thread_id(params.thread_id)
-        thread = await self._stored(params.thread_id)
-        if thread is None or not thread.archived:
-            raise Refused(f"no archived rollout found for thread id {params.thread_id}")
-        store = self._app.options.store
-        await self._change(params.thread_id, lambda thread_id: store.set_archived(thread_id, archived=False))
+        async with self._app.loading(params.thread_id):
+            thread = await self._stored(params.thread_id)
+            if thread is None or not thread.archived:
+                raise Refused(f"no archived rollout found for thread id {params.thread_id}")
+            store = self._app.options.store
+            await self._change(params.thread_id, lambda thread_id: store.set_archived(thread_id, archived=False))
         self._app.tell_all("thread/unarchived", appserver.ThreadUnarchivedNotification(thread_id=params.thread_id))
         return appserver.ThreadUnarchiveResponse(thread=self._seen(dataclasses.replace(thread, archived=False)))
+
+    async def _archive(self, thread_id: str) -> None:
+        if thread_id in self._app.threads:
+            await self._app.put_away(thread_id)
+            # One in which nothing was done is not kept, and just gone.
+            is_kept = await self._stored(thread_id) is not None
+        else:
+            await self._in_use(thread_id)
+            is_kept = True
+        if is_kept:
+            store = self._app.options.store
+            await self._change(thread_id, lambda thread_id: store.set_archived(thread_id, archived=True))
+        self._app.tell_all("thread/archived", appserver.ThreadArchivedNotification(thread_id=thread_id))
 
     # Parts of them
 
@@ -265,10 +284,6 @@ class _Threads:
             agent = await aside(made)
         except BackchannelError as exc:
             raise Refused(str(exc)) from exc
-        if (live := self._app.threads.get(thread.thread_id)) is not None:
-            # Another client was quicker.
-            await agent.close()
-            return live
         return self._app.load(thread, agent, settings=settings, is_kept=is_kept, is_ephemeral=is_ephemeral)
 
     def _joined(

@@ -1,0 +1,204 @@
+"""Archiving a thread beside everything else that may happen to it; the store is held up where it hurts."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from backchannel import core
+from backchannel.errors import LocalProtocolError, SteerRefused
+from backchannel.server import app as module
+from backchannel.server.asks import Ask
+from backchannel.threads import MemoryThreads, Thread
+from tests.runtime.stage import ended, until
+from tests.server.stage import House, house
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from backchannel.threads import Entry, Page, Turn, TurnQuery
+
+THREAD = "01900000-0000-7000-8000-000000000001"
+ONE = {"threadId": THREAD}
+TEXT = [{"type": "text", "text": "fix it"}]
+ARCHIVED = f"the thread {THREAD} is archived; take it out with thread/unarchive first"
+
+
+class HeldThreads(MemoryThreads):
+    """A store in which one operation can be held up, once."""
+
+    def __init__(self, cwd: Path) -> None:
+        super().__init__()
+        self.held: dict[str, threading.Event] = {}
+        self.inside: set[str] = set()
+        self.create(Thread(thread_id=THREAD, cwd=str(cwd), created_at_ms=1, updated_at_ms=1, client_kind="vscode"))
+
+    def hold(self, name: str) -> threading.Event:
+        self.held[name] = may = threading.Event()
+        return may
+
+    def _pass(self, name: str) -> None:
+        if (may := self.held.pop(name, None)) is not None:
+            self.inside.add(name)
+            may.wait(8)
+
+    def get(self, thread_id: str) -> Thread | None:
+        found = super().get(thread_id)
+        self._pass("get")
+        return found
+
+    def set_archived(self, thread_id: str, *, archived: bool) -> None:
+        self._pass("set_archived")
+        super().set_archived(thread_id, archived=archived)
+
+    def turns(self, thread_id: str, query: TurnQuery) -> Page[Turn]:
+        self._pass("turns")
+        return super().turns(thread_id, query)
+
+    def entries(self, thread_id: str, *, newest: int) -> tuple[Entry, ...]:
+        self._pass("entries")
+        return super().entries(thread_id, newest=newest)
+
+
+def is_archived(store: HeldThreads, thread_id: str = THREAD) -> bool:
+    thread = store.get(thread_id)
+    return thread is not None and thread.archived
+
+
+async def others_have_had_their_turn(staged: House) -> None:
+    """What nothing holds up is done by now: a client has been answered again and again."""
+    client = await staged.client()
+    for _ in range(10):
+        await client.ask("thread/read", ONE)
+
+
+async def test_who_resumes_meanwhile_is_told_that_it_is_archived(tmp_path: Path) -> None:
+    store = HeldThreads(tmp_path)
+    async with house(tmp_path, store=store) as staged:
+        client, other = await staged.client(), await staged.client()
+        await client.ask("thread/resume", ONE)
+        may = store.hold("set_archived")
+        archive = client.send("thread/archive", ONE)
+        await until(lambda: "set_archived" in store.inside, "the archiving")
+        resume, fork = other.send("thread/resume", ONE), other.send("thread/fork", ONE)
+        await others_have_had_their_turn(staged)
+        may.set()
+        assert (await client.answer_to(archive))["result"] == {}
+        for answer in (resume, fork):
+            assert (await other.answer_to(answer))["error"]["message"] == ARCHIVED
+        assert staged.app.threads == {}
+
+
+@pytest.mark.parametrize(("is_loaded", "where"), [(False, "entries"), (True, "turns")])
+async def test_who_was_resuming_before_is_joined_and_then_it_is_archived(
+    tmp_path: Path, where: str, *, is_loaded: bool
+) -> None:
+    store = HeldThreads(tmp_path)
+    async with house(tmp_path, store=store) as staged:
+        client, other = await staged.client(), await staged.client()
+        if is_loaded:
+            await client.ask("thread/resume", ONE)
+        may = store.hold(where)
+        resume = other.send("thread/resume", ONE)
+        await until(lambda: where in store.inside, "the resuming")
+        archive = client.send("thread/archive", ONE)
+        await others_have_had_their_turn(staged)
+        may.set()
+        assert (await other.answer_to(resume))["result"]["thread"]["id"] == THREAD
+        assert (await client.answer_to(archive))["result"] == {}
+        assert is_archived(store)
+        assert staged.app.threads == {}
+        assert other.peer.threads == set()
+        assert staged.agents_closed == 1
+
+
+async def test_it_is_archived_also_when_the_client_leaves(tmp_path: Path) -> None:
+    store = HeldThreads(tmp_path)
+    async with house(tmp_path, store=store) as staged:
+        client, other = await staged.client(), await staged.client()
+        for each in (client, other):
+            await each.ask("thread/resume", ONE)
+        may = store.hold("set_archived")
+        client.send("thread/archive", ONE)
+        await until(lambda: "set_archived" in store.inside, "the archiving")
+        staged.leaves(client)
+        may.set()
+        assert await other.sees("thread/archived") == ONE
+        assert is_archived(store)
+
+
+async def test_a_first_turn_does_not_begin_while_it_is_archived(tmp_path: Path) -> None:
+    store = HeldThreads(tmp_path)
+    async with house(tmp_path, store=store) as staged:
+        client, other = await staged.client(), await staged.client()
+        new = {"threadId": (await client.ask("thread/start", {}))["thread"]["id"]}
+        may = store.hold("get")
+        archive = client.send("thread/archive", new)
+        await until(lambda: "get" in store.inside, "the archiving")
+        assert "thread not found" in await other.refused("turn/start", {**new, "input": TEXT})
+        may.set()
+        assert (await client.answer_to(archive))["result"] == {}
+        assert store.get(new["threadId"]) is None
+
+
+@pytest.mark.parametrize("what", ["breaks down", "does not end"])
+async def test_what_cannot_be_ended_does_not_keep_it_from_being_archived(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(module, "_PUTTING_AWAY_S", 0.1)
+    store = HeldThreads(tmp_path)
+    async with house(tmp_path, store=store) as staged:
+        client = await staged.client()
+        await client.ask("thread/resume", ONE)
+
+        async def close() -> None:
+            if what == "breaks down":
+                raise RuntimeError("it broke down")
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(staged.agent(THREAD), "close", close)
+        assert await client.ask("thread/archive", ONE) == {}
+        assert client.peer.threads == set()
+        assert await client.ask("thread/unarchive", ONE) != {}
+        await client.ask("thread/resume", ONE)
+
+
+@pytest.mark.parametrize("how", ["refused", "too late"])
+async def test_what_a_change_was_to_tell_is_told_with_the_next_turn(tmp_path: Path, how: str) -> None:
+    async with house(tmp_path, store=HeldThreads(tmp_path)) as staged:
+        client = await staged.client()
+        await client.ask("thread/resume", ONE)
+        live, agent = staged.app.threads[THREAD], staged.agent(THREAD)
+        asked: dict[str, Any] = {**ONE, "input": TEXT}
+        await client.ask("turn/start", asked)
+        await until(lambda: agent.running, "the turn")
+        live.briefing.begins()
+        notes = live.briefing.take()
+        if how == "refused":
+            agent.refuses_with = SteerRefused("no")
+        else:
+            may = agent.accepts_steer = asyncio.Event()
+        live.submit(Ask(text="and that", briefing=notes, by_voice=True))
+        if how == "too late":
+            await asyncio.sleep(0)
+            turn = live.turn
+            assert turn is not None
+            client.send("turn/interrupt", {**ONE, "turnId": turn.turn_id})
+            await until(lambda: agent.interrupts == 1, "the interruption")
+            agent.desk.put_nowait(ended("t", core.Outcome.INTERRUPTED))
+            await client.sees("turn/completed")
+            agent.refuses_with = LocalProtocolError("no turn is running")
+            may.set()
+        await client.sees("error")
+        agent.refuses_with = agent.accepts_steer = None
+        if how == "refused":
+            agent.desk.put_nowait(ended("t"))
+            await client.sees("turn/completed")
+        await client.ask("turn/start", asked)
+        await until(lambda: len(agent.requests) == 2, "the next turn")
+        assert agent.requests[1].briefing == notes
+        agent.desk.put_nowait(ended("t"))
+        await client.sees("turn/completed", times=2)
