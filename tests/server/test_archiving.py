@@ -130,6 +130,36 @@ async def test_it_is_archived_also_when_the_client_leaves(tmp_path: Path) -> Non
         assert is_archived(store)
 
 
+async def test_it_is_taken_out_also_when_the_client_leaves(tmp_path: Path) -> None:
+    store = HeldThreads(tmp_path)
+    async with house(tmp_path, store=store) as staged:
+        client, other = await staged.client(), await staged.client()
+        await client.ask("thread/archive", ONE)
+        may = store.hold("set_archived")
+        client.send("thread/unarchive", ONE)
+        await until(lambda: "set_archived" in store.inside, "the taking out")
+        staged.leaves(client)
+        archive = other.send("thread/archive", ONE)
+        await others_have_had_their_turn(staged)
+        may.set()
+        # As was asked last.
+        assert (await other.answer_to(archive))["result"] == {}
+        assert is_archived(store)
+
+
+async def test_an_agent_that_is_made_for_a_client_that_left_is_closed(tmp_path: Path) -> None:
+    store = HeldThreads(tmp_path)
+    async with house(tmp_path, store=store) as staged:
+        client = await staged.client()
+        may = store.hold("entries")
+        client.send("thread/resume", ONE)
+        await until(lambda: "entries" in store.inside, "the resuming")
+        staged.leaves(client)
+        may.set()
+        await until(lambda: staged.agents_closed == 1, "the agent's end")
+        assert staged.app.threads == {}
+
+
 async def test_a_first_turn_does_not_begin_while_it_is_archived(tmp_path: Path) -> None:
     store = HeldThreads(tmp_path)
     async with house(tmp_path, store=store) as staged:

@@ -45,6 +45,21 @@ async def test_who_does_not_wait_any_more_hears_nothing() -> None:
     await over.wait()
 
 
+async def test_what_nobody_waits_for_any_more_can_be_cleared_away() -> None:
+    may_go_on = threading.Event()
+    unheard: asyncio.Queue[str] = asyncio.Queue()
+
+    def work() -> str:
+        may_go_on.wait()
+        return "made"
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await aside(work, unheard=unheard.put_nowait)
+    may_go_on.set()
+    assert await unheard.get() == "made"
+
+
 def test_the_program_does_not_wait_for_what_is_stuck() -> None:
     ended = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=20, check=True)
     assert (ended.stdout, ended.stderr) == ("over\n", "")

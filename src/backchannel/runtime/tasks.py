@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["Tasks"]
 
 _log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 
 class Tasks:
@@ -33,6 +35,31 @@ class Tasks:
         # One that is cancelled before its first step never gets to the coroutine, which Python complains of.
         task.add_done_callback(lambda _: work.close())
         return task
+
+    async def see_through(self, name: str, work: Coroutine[object, object, _T]) -> _T:
+        """Run a coroutine in a task of its own, which goes on when whoever waits here is cancelled.
+
+        Returns:
+            What came of it; what it raises is raised here, or told to the owner where nobody waits any more.
+        """
+        came: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+
+        async def run() -> None:
+            try:
+                result = await work
+            except Exception as exc:
+                if came.done():
+                    raise
+                came.set_exception(exc)
+            else:
+                if not came.done():
+                    came.set_result(result)
+
+        task = self.start(name, run())
+        # Also where it was cancelled before its first step.
+        task.add_done_callback(lambda _: came.cancel())
+        task.add_done_callback(lambda _: work.close())
+        return await came
 
     async def cancel(self) -> None:
         """Cancel what runs and wait for its end; the task that calls this is left alone."""

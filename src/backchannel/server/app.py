@@ -17,7 +17,7 @@ import importlib
 import logging
 import time
 import weakref
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from backchannel.context import Gatherer, default_prompt, user_first_name, user_language
 from backchannel.runtime import LocalEngine, Target, Tasks, choose_backend, server_target
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["App", "AppOptions"]
 
 _log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 # Together with what a client may take to go, less than the 5 s that ending the server may take.
 _CLOSING_S: Final = 2.7
@@ -288,8 +289,7 @@ class App:
     @contextlib.asynccontextmanager
     async def loading(self, thread_id: str) -> AsyncIterator[None]:
         """Nobody else loads a thread or puts it away meanwhile."""
-        lock = self._locks.setdefault(thread_id, asyncio.Lock())
-        async with lock:
+        async with self._locks.setdefault(thread_id, asyncio.Lock()):
             yield
 
     async def put_away(self, thread_id: str) -> None:
@@ -367,6 +367,10 @@ class App:
     def start(self, name: str, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         """See `Services`."""
         return self._tasks.start(name, work)
+
+    async def see_through(self, name: str, work: Coroutine[object, object, _T]) -> _T:
+        """Do something whole, also when the client that asked for it leaves."""
+        return await self._tasks.see_through(name, work)
 
     def now_ms(self) -> int:
         """See `Services`."""

@@ -20,13 +20,20 @@ __all__ = ["aside"]
 _T = TypeVar("_T")
 
 
-async def aside(work: Callable[[], _T]) -> _T:
-    """Do something that blocks. Being cancelled, it goes on, and nobody hears what came of it."""
+async def aside(work: Callable[[], _T], *, unheard: Callable[[_T], object] = lambda _: None) -> _T:
+    """Do something that blocks. Being cancelled, it goes on.
+
+    Args:
+        work: What is done.
+        unheard: Is given what came of it when that is not waited for any more.
+    """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[_T] = loop.create_future()
 
     def succeed(result: _T) -> None:
-        if not done.done():
+        if done.done():
+            unheard(result)
+        else:
             done.set_result(result)
 
     def fail(exc: Exception) -> None:

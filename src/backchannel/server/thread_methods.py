@@ -206,44 +206,37 @@ class _Threads:
 
     async def archive(self, _: Peer, params: appserver.ThreadArchiveParams) -> appserver.Empty:
         check_thread_id(params.thread_id)
-        refused: list[Refused] = []
-
-        async def archive() -> None:
-            try:
-                async with self._app.loading(params.thread_id):
-                    await self._archive(params.thread_id)
-            except Refused as exc:
-                refused.append(exc)
-
         # It is brought to its end also when the client leaves.
-        await asyncio.wait([self._app.start("archive", archive())])
-        if refused:
-            raise refused[0]
+        await self._app.see_through("archive", self._archive(params.thread_id))
         return appserver.Empty()
 
     async def unarchive(self, _: Peer, params: appserver.ThreadUnarchiveParams) -> appserver.ThreadUnarchiveResponse:
         check_thread_id(params.thread_id)
-        async with self._app.loading(params.thread_id):
-            thread = await self._stored(params.thread_id)
-            if thread is None or not thread.archived:
-                raise Refused(f"no archived rollout found for thread id {params.thread_id}")
-            store = self._app.options.store
-            await self._change(params.thread_id, lambda thread_id: store.set_archived(thread_id, archived=False))
-        self._app.tell_all("thread/unarchived", appserver.ThreadUnarchivedNotification(thread_id=params.thread_id))
-        return appserver.ThreadUnarchiveResponse(thread=self._seen(dataclasses.replace(thread, archived=False)))
+        return await self._app.see_through("unarchive", self._unarchive(params.thread_id))
 
     async def _archive(self, thread_id: str) -> None:
-        if thread_id in self._app.threads:
-            await self._app.put_away(thread_id)
-            # One in which nothing was done is not kept, and just gone.
-            is_kept = await self._stored(thread_id) is not None
-        else:
-            await self._in_use(thread_id)
-            is_kept = True
-        if is_kept:
-            store = self._app.options.store
-            await self._change(thread_id, lambda thread_id: store.set_archived(thread_id, archived=True))
+        async with self._app.loading(thread_id):
+            if thread_id in self._app.threads:
+                await self._app.put_away(thread_id)
+                # One in which nothing was done is not kept, and just gone.
+                is_kept = await self._stored(thread_id) is not None
+            else:
+                await self._in_use(thread_id)
+                is_kept = True
+            if is_kept:
+                store = self._app.options.store
+                await self._change(thread_id, lambda thread_id: store.set_archived(thread_id, archived=True))
         self._app.tell_all("thread/archived", appserver.ThreadArchivedNotification(thread_id=thread_id))
+
+    async def _unarchive(self, thread_id: str) -> appserver.ThreadUnarchiveResponse:
+        async with self._app.loading(thread_id):
+            thread = await self._stored(thread_id)
+            if thread is None or not thread.archived:
+                raise Refused(f"no archived rollout found for thread id {thread_id}")
+            store = self._app.options.store
+            await self._change(thread_id, lambda thread_id: store.set_archived(thread_id, archived=False))
+        self._app.tell_all("thread/unarchived", appserver.ThreadUnarchivedNotification(thread_id=thread_id))
+        return appserver.ThreadUnarchiveResponse(thread=self._seen(dataclasses.replace(thread, archived=False)))
 
     # Parts of them
 
@@ -281,7 +274,7 @@ class _Threads:
             return make(Assignment(thread=thread, settings=settings, earlier=earlier))
 
         try:
-            agent = await aside(made)
+            agent = await aside(made, unheard=lambda agent: self._app.start("unused agent", agent.close()))
         except BackchannelError as exc:
             raise Refused(str(exc)) from exc
         return self._app.load(thread, agent, settings=settings, is_kept=is_kept, is_ephemeral=is_ephemeral)
