@@ -80,6 +80,7 @@ def thought(**fields: object) -> dict[str, object]:
         (thinks(delta="Hm", summary_index=-3), ThoughtAdded("Hm", 0)),
         (thinks(delta=""), None),
         (thinks(delta="Hm", summary_index="x"), ThoughtAdded("Hm", 0)),
+        (thinks(delta="Hm", summary_index=True), ThoughtAdded("Hm", 0)),
         (server.text_delta("a") | {"summary_index": None}, TextAdded("a")),
         ({"type": "response.completed", "summary_index": "x"}, Completed(None)),
         (thought(), ThoughtDone((), None)),

@@ -184,6 +184,15 @@ def test_the_end_of_a_thought_does_not_end_a_message() -> None:
     assert DROPPED in play.tell(Steered("x"))
 
 
+def test_a_summary_that_cannot_be_read_takes_back_nothing_of_a_thought() -> None:
+    play = Playing()
+    play.tell(Begun("do it"))
+    play.stream(ThoughtAdded("B", 3), ThoughtAdded("A", 0), ThoughtAdded("b", 3))
+
+    assert play.stream(ThoughtDone((), None)) == [Report(AgentThought(turn_id=TURN, parts=("A", "Bb")))]
+    assert play.stream(ThoughtDone((), None)) == []
+
+
 def test_a_thought_that_a_change_cuts_off_is_dropped() -> None:
     play = Playing()
     play.tell(Begun("do it"))

@@ -168,8 +168,9 @@ def read_event(raw: str | bytes) -> StreamEvent | None:
         case "response.output_text.delta" | "response.refusal.delta":
             return TextAdded(event.delta) if event.delta else None
         case "response.reasoning_summary_text.delta":
-            part = event.summary_index if isinstance(event.summary_index, int) else 0
-            return ThoughtAdded(event.delta, max(0, part)) if event.delta else None
+            part = event.summary_index
+            # A truth value is no number here.
+            return ThoughtAdded(event.delta, max(0, part) if type(part) is int else 0) if event.delta else None
         case "response.output_item.done":
             raw_item = bytes(event.item)
             item, thought = read_item(raw_item), read_thought(raw_item)

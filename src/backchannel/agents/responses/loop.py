@@ -224,8 +224,8 @@ class Loop:
         self._held: Spoken | None = None
         self._is_writing = False
         """Whether a message has begun to come and is not complete."""
-        self._is_thinking = False
-        """Likewise of what the model tells of a thought."""
+        self._thinking: dict[int, list[str]] = {}
+        """What has come of the summary of a thought that is not complete, by its parts."""
         self._calls: collections.deque[Call] = collections.deque()
         """Those to be run, the first of which runs."""
         self._changes: list[Said] = []
@@ -311,7 +311,7 @@ class Loop:
                 self._is_writing = True
                 return [Report(AgentMessageDelta(turn_id=self._turn_id, delta=delta))]
             case events.ThoughtAdded(delta=delta, part=part):
-                self._is_thinking = True
+                self._thinking.setdefault(part, []).append(delta)
                 told = Report(AgentThoughtDelta(turn_id=self._turn_id, delta=delta, part=part))
                 return [*self._say_held(Phase.COMMENTARY), told]
             case events.ThoughtDone(parts=parts, item=item):
@@ -348,8 +348,10 @@ class Loop:
 
     def _thought_done(self, parts: tuple[str, ...], item: Item | None) -> list[Action]:
         actions = self._say_held(Phase.COMMENTARY)
-        if parts or self._is_thinking:
-            self._is_thinking = False
+        begun, self._thinking = self._thinking, {}
+        # A summary that cannot be read takes nothing back.
+        parts = parts or tuple("".join(begun[number]) for number in sorted(begun))
+        if parts:
             actions.append(Report(AgentThought(turn_id=self._turn_id, parts=parts)))
         if item is not None:
             self._received.append(item)
@@ -420,8 +422,8 @@ class Loop:
         return [*self._say_held(Phase.COMMENTARY), *self._drop_unfinished()]
 
     def _drop_unfinished(self) -> list[Action]:
-        was_unfinished = self._is_writing or self._is_thinking
-        self._is_writing = self._is_thinking = False
+        was_unfinished = self._is_writing or bool(self._thinking)
+        self._is_writing, self._thinking = False, {}
         return [Report(AgentMessageDropped(turn_id=self._turn_id))] if was_unfinished else []
 
     def _keep_received(self) -> list[Call]:
