@@ -151,6 +151,8 @@ class AgentCommandStarted(msgspec.Struct, frozen=True, kw_only=True, tag="agent_
     """As a person would type it."""
     changes: tuple[FileChange, ...] | msgspec.UnsetType = msgspec.UNSET
     """Where it does nothing but change files: what becomes of each; for programs."""
+    folder: str | msgspec.UnsetType = msgspec.UNSET
+    """Where it runs, where that is not the workspace."""
 
 
 class AgentCommandOutput(msgspec.Struct, frozen=True, kw_only=True, tag="agent_command_output"):

@@ -155,8 +155,8 @@ class RunningTurn:
                 self._message_dropped()
             case core.AgentMessage(text=text, phase=phase):
                 self._message(text, phase)
-            case core.AgentCommandStarted(command_id=command_id, command=command, changes=changes):
-                self._command_begins(command_id, command, changes)
+            case core.AgentCommandStarted(command_id=command_id, command=command):
+                self._command_begins(command_id, command, report)
             case core.AgentCommandOutput(command_id=command_id, text=text):
                 self._command_prints(command_id, text)
             case core.AgentCommandEnded(command_id=command_id):
@@ -309,26 +309,29 @@ class RunningTurn:
     # What is done
 
     def _command_begins(
-        self, command_id: str, command: str, changes: tuple[core.FileChange, ...] | msgspec.UnsetType
+        self, command_id: str, command: str, report: core.AgentCommandStarted | core.AgentApprovalRequested
     ) -> None:
         """It begins, or waits for permission to begin; the first of the two begins its item."""
         if command_id in self._commands:
             return
         item: _Command
-        if isinstance(changes, msgspec.UnsetType):
+        if isinstance(report.changes, msgspec.UnsetType):
             item = appserver.CommandExecutionItem(
                 id=self._services.new_id(),
                 command=command,
-                cwd=self._thread.cwd,
+                cwd=self._folder(report),
                 status="inProgress",
                 command_actions=(appserver.UnknownAction(command=command),),
             )
         else:
             item = appserver.FileChangeItem(
-                id=self._services.new_id(), changes=tuple(map(seen_change, changes)), status="inProgress"
+                id=self._services.new_id(), changes=tuple(map(seen_change, report.changes)), status="inProgress"
             )
         self._commands[command_id] = item
         self._item_started(item)
+
+    def _folder(self, report: core.AgentCommandStarted | core.AgentApprovalRequested) -> str:
+        return self._thread.cwd if isinstance(report.folder, msgspec.UnsetType) else report.folder
 
     def _command_prints(self, command_id: str, text: str) -> None:
         running = self._commands.get(command_id)
@@ -365,7 +368,7 @@ class RunningTurn:
         # Of one that is asked for twice, an answer to the first must not count for the second.
         self._settle(approval_id, screen.ApprovalDecision.WITHDRAWN, status=None)
         command_id = approval_id if isinstance(report.command_id, msgspec.UnsetType) else report.command_id
-        self._command_begins(command_id, report.detail or report.action, report.changes)
+        self._command_begins(command_id, report.detail or report.action, report)
         item, at_ms = self._commands[command_id], self._services.now_ms()
         method = _MAY_RUN
         params: msgspec.Struct
@@ -387,7 +390,7 @@ class RunningTurn:
                 approval_id=approval_id,
                 reason=report.action,
                 command=report.detail or None,
-                cwd=self._thread.cwd if isinstance(report.folder, msgspec.UnsetType) else report.folder,
+                cwd=self._folder(report),
                 available_decisions=_DECISIONS,
             )
 

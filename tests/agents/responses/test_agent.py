@@ -460,7 +460,10 @@ async def test_a_command_without_a_shell_and_in_a_folder(root: Path) -> None:
 
     assert output.endswith(f"{root}/sub\n")
     assert at.reports[0] == AgentCommandStarted(
-        turn_id="turn-1", command_id="turn-1-1", command="python3 -c 'import os; print(os.getcwd())'"
+        turn_id="turn-1",
+        command_id="turn-1-1",
+        command="python3 -c 'import os; print(os.getcwd())'",
+        folder=str((root / "sub").resolve()),
     )
 
 
@@ -582,6 +585,40 @@ async def test_who_is_asked_sees_where_a_command_runs(root: Path, tmp_path: Path
         asked = await at.asks()
         await at.agent.answer_approval(asked.approval_id, approved=False)
     assert (asked.action, asked.folder) == ("run touch x in d", str((root / "d").resolve()))
+    assert asked.risks == ()
+
+
+async def test_who_is_asked_sees_where_a_link_leads(root: Path, tmp_path: Path) -> None:
+    (root / "docs").symlink_to(tmp_path)
+    scripts = [calls("exec_command", {"cmd": "touch x", "workdir": "docs"}), says("Done.")]
+    async with desk(root, *scripts, model=ASKING, env=no_sandbox(tmp_path)) as at, at.working():
+        asked = await at.asks()
+        await at.agent.answer_approval(asked.approval_id, approved=False)
+    assert asked.action == "run touch x in " + str((root / "docs").resolve())
+    assert asked.risks == (Risk.OUTSIDE_WORKSPACE,)
+
+
+async def test_what_leads_elsewhere_after_it_was_permitted_is_not_done(root: Path, tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (root / folder).mkdir()
+        (root / folder / "f").write_text("1\n")
+    (root / "d").symlink_to("a")
+    steps = [
+        ("exec_command", {"cmd": "rm f", "workdir": "d"}),
+        ("apply_patch", {"input": patch("*** Delete File: d/f")}),
+    ]
+    scripts = [calls(name, what, call_id=f"call_{n}") for n, (name, what) in enumerate(steps)]
+    model = msgspec.structs.replace(ASKING, sandbox_mode="read-only")
+    async with desk(root, *scripts, says("Done."), model=model, env=no_sandbox(tmp_path)) as at:
+        async with at.working():
+            for n, leads_to in ((1, "b"), (2, "a")):
+                asked = await at.asks(times=n)
+                (root / "d").unlink()
+                (root / "d").symlink_to(leads_to)
+                await at.agent.answer_approval(asked.approval_id, approved=True)
+        assert [output.partition(":")[0] for output in at.outputs()] == ["Not done", "Not done"]
+    assert (root / "a" / "f").exists()
+    assert (root / "b" / "f").exists()
 
 
 async def test_a_permission_is_for_the_file_and_not_for_its_name(root: Path, tmp_path: Path) -> None:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING
 
 import pytest
 
 from backchannel.agents.responses.permission import Deed, Rules, Ruling, deeds_of, only_reads, risks_of
+from backchannel.agents.responses.where import Where
 from backchannel.config import Model
 from backchannel.core import FileChange, Risk
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 POLICIES = ("untrusted", "on-request", "on-failure", "never")
+HERE = Where("/w", "/w")
 MODES = ("read-only", "workspace-write", "danger-full-access")
 
 
@@ -26,27 +32,31 @@ def test_the_rules_are_those_of_the_configuration() -> None:
 
 def test_without_a_sandbox_every_command_needs_permission_but_for_one_pair() -> None:
     for policy, mode, has_sandbox in itertools.product(POLICIES, MODES, (True, False)):
-        ruling = rules(policy, mode, has_sandbox=has_sandbox).command("make", escalated=True)
+        ruling = rules(policy, mode, has_sandbox=has_sandbox).command("make", where=HERE, escalated=True)
         if (policy, mode) == ("never", "danger-full-access"):
             assert ruling is Ruling.GO
         else:
             assert ruling is (Ruling.DECLINE if policy == "never" else Ruling.ASK)
     for policy, mode in itertools.product(POLICIES, MODES):
         unsandboxed = rules(policy, mode, has_sandbox=False)
-        assert unsandboxed.command("make", escalated=False) is unsandboxed.command("make", escalated=True)
+        assert unsandboxed.command("make", where=HERE, escalated=False) is unsandboxed.command(
+            "make", where=HERE, escalated=True
+        )
 
 
 @pytest.mark.parametrize("mode", ["read-only", "workspace-write"])
 def test_in_a_sandbox_commands_run_unless_nothing_is_trusted(mode: str) -> None:
     for policy in ("on-request", "on-failure", "never"):
-        assert rules(policy, mode, has_sandbox=True).command("make", escalated=False) is Ruling.GO
-    assert rules("untrusted", mode, has_sandbox=True).command("make", escalated=False) is Ruling.ASK
+        assert rules(policy, mode, has_sandbox=True).command("make", where=HERE, escalated=False) is Ruling.GO
+    assert rules("untrusted", mode, has_sandbox=True).command("make", where=HERE, escalated=False) is Ruling.ASK
 
 
 def test_what_only_reads_runs_everywhere_but_not_out_of_a_sandbox() -> None:
     for policy, mode, has_sandbox in itertools.product(POLICIES, MODES, (True, False)):
-        assert rules(policy, mode, has_sandbox=has_sandbox).command("ls -la", escalated=False) is Ruling.GO
-    assert rules("on-request", "read-only", has_sandbox=True).command("ls -la", escalated=True) is Ruling.ASK
+        assert rules(policy, mode, has_sandbox=has_sandbox).command("ls -la", where=HERE, escalated=False) is Ruling.GO
+    assert (
+        rules("on-request", "read-only", has_sandbox=True).command("ls -la", where=HERE, escalated=True) is Ruling.ASK
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,7 +90,7 @@ def test_patches(policy: str, mode: str, ruling: Ruling) -> None:
     ],
 )
 def test_commands_that_only_read(shell: str) -> None:
-    assert only_reads(shell)
+    assert only_reads(shell, where=HERE)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +135,36 @@ def test_commands_that_only_read(shell: str) -> None:
     ],
 )
 def test_commands_that_may_do_more(shell: str) -> None:
-    assert not only_reads(shell)
+    assert not only_reads(shell, where=HERE)
+
+
+def test_what_reads_elsewhere_may_do_more() -> None:
+    for shell in ("ls", "cat config", "git status"):
+        for folder in ("/", "/wide", "/w/secrets/a"):
+            assert not only_reads(shell, where=Where("/w", folder))
+        assert only_reads(shell, where=Where("/w", "/w/a"))
+    assert not only_reads("cat config", where=Where("/w", "/w/.aws"))
+
+
+def test_a_name_that_leads_elsewhere_is_not_just_read(tmp_path: Path) -> None:
+    root = tmp_path / "w"
+    root.mkdir()
+    (root / "out").symlink_to(tmp_path)
+    (root / "key").symlink_to(".env")
+    (root / "in").symlink_to("a")
+    where = Where.of(root, "")
+    for shell in ("cat out/f", "ls out", "cat key", "git diff --no-index in out"):
+        assert not only_reads(shell, where=where)
+    assert only_reads("cat in", where=where)
+
+
+def test_git_is_not_trusted_in_what_could_be_a_repository_of_plain_files(tmp_path: Path) -> None:
+    (tmp_path / "x" / "y").mkdir(parents=True)
+    (tmp_path / "x" / "HEAD").write_text("ref: refs/heads/main\n")
+    for folder in ("x", "x/y"):
+        assert not only_reads("git status", where=Where.of(tmp_path, folder))
+        assert only_reads("ls", where=Where.of(tmp_path, folder))
+    assert only_reads("git status", where=Where.of(tmp_path, ""))
 
 
 @pytest.mark.parametrize(

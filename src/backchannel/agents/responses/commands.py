@@ -6,10 +6,11 @@ Ownership: whoever has a `Commands` calls `stop`, which ends everything that run
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from backchannel.agents.outputs import Excerpt, Printed
 from backchannel.agents.processes import Child
@@ -101,17 +102,32 @@ class Commands:
         for running in self._running.values():
             running.bell.set()
 
-    async def run(self, use: ExecCommand, *, command_id: str, sandbox: Sandbox | None) -> str:
+    async def run(
+        self, use: ExecCommand, *, command_id: str, folder: str | None = None, sandbox: Sandbox | None
+    ) -> str:
         """Run a command, under an id of `next_id`; what is told of it.
+
+        Args:
+            use: The command; its folder is given besides.
+            command_id: Its id.
+            folder: Where it runs, where that is not the workspace.
+            sandbox: Runs it, if it is to be confined.
 
         Raises:
             ToolError: It cannot be started.
         """
         if len(self._running) >= _MAX_RUNNING:
             raise ToolError(f"{_MAX_RUNNING} commands are running already; stop or wait for one of them first.")
-        self._report(AgentCommandStarted(turn_id=self._turn_id, command_id=command_id, command=use.shell))
+        self._report(
+            AgentCommandStarted(
+                turn_id=self._turn_id,
+                command_id=command_id,
+                command=use.shell,
+                folder=msgspec.UNSET if folder is None else folder,
+            )
+        )
         try:
-            cwd, argv = await asyncio.to_thread(self._place, use, sandbox)
+            cwd, argv = await asyncio.to_thread(self._place, use, folder, sandbox)
             bell = asyncio.Event()
             child = await Child.start(argv, cwd=cwd, env=self._env, bell=bell, thorough=True)
         except (OSError, ValueError) as exc:
@@ -207,9 +223,9 @@ class Commands:
     def _show(self, running: _Running, text: str) -> None:
         self._report(AgentCommandOutput(turn_id=self._turn_id, command_id=running.command_id, text=text))
 
-    def _place(self, use: ExecCommand, sandbox: Sandbox | None) -> tuple[Path, tuple[str, ...]]:
+    def _place(self, use: ExecCommand, folder: str | None, sandbox: Sandbox | None) -> tuple[Path, tuple[str, ...]]:
         """Where and what is run; it blocks."""
-        cwd = Path(os.path.join(self._root, use.workdir or ""))
+        cwd = Path(self._root if folder is None else folder)
         if not cwd.is_dir():
             raise ValueError(f"there is no folder {use.workdir}")
         argv = use.argv

@@ -28,6 +28,7 @@ from backchannel.net import is_secret
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from backchannel.agents.responses.where import Where
     from backchannel.config import Model
     from backchannel.core import FileChange
 
@@ -89,14 +90,15 @@ class Rules:
         sandboxed = has_sandbox and mode != "danger-full-access"
         return cls(policy=model.approval_policy, mode=mode, sandboxed=sandboxed)
 
-    def command(self, shell: str, *, escalated: bool) -> Ruling:
+    def command(self, shell: str, *, where: Where, escalated: bool) -> Ruling:
         """What becomes of a command.
 
         Args:
             shell: As a shell reads it.
+            where: It is to run.
             escalated: Whether it is to run without the sandbox.
         """
-        if not escalated and only_reads(shell):
+        if not escalated and only_reads(shell, where=where):
             return Ruling.GO
         if self.mode == "danger-full-access" and self.policy == "never":
             return Ruling.GO
@@ -124,7 +126,7 @@ _GIT_ABLE_TO_DO_MORE: Final = re.compile(r"--(?:o(?!neline$)|ext|textc|exec)")
 """Options that write a file or run a program, in every abbreviation that git takes."""
 
 
-def only_reads(shell: str) -> bool:
+def only_reads(shell: str, *, where: Where) -> bool:
     """Whether a command does nothing but read in the workspace, and no file that may hold secrets. In doubt: no."""
     if "\n" in shell or not _PLAIN.fullmatch(shell):
         return False
@@ -137,8 +139,12 @@ def only_reads(shell: str) -> bool:
     # What is read goes to the model, so keys, and what is not of this folder, are no matter of course.
     if any(_OUTSIDE.search(word) or is_secret(word) for word in words[1:]):
         return False
+    # Nor may a name that looks harmless lead there.
+    if not all(map(where.may_be_read, ("", *words[1:]))):
+        return False
     if words[0] == "git":
-        return len(words) > 1 and words[1] in _GIT_READERS and not any(map(_GIT_ABLE_TO_DO_MORE.match, words[2:]))
+        is_reader = len(words) > 1 and words[1] in _GIT_READERS and not any(map(_GIT_ABLE_TO_DO_MORE.match, words[2:]))
+        return is_reader and where.is_plain_for_git
     # A pattern may stand for anything; of `ls` it shows names only.
     return words[0] in _READERS and (words[0] == "ls" or not any(map(_PATTERN.search, words[1:])))
 

@@ -5,6 +5,8 @@ by themselves, each in a task of its own, one at a time. Reports wait in `outbox
 more is read from the model.
 
 Ownership: whoever has a `Turn` calls `shut`, which ends everything it started.
+
+The file is long because what is asked permission for and what is then done can only be judged side by side.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ import contextlib
 import dataclasses
 import functools
 import logging
-import os
 from typing import TYPE_CHECKING, Final, assert_never
 
 import msgspec
@@ -27,6 +28,7 @@ from backchannel.agents.responses.patch import PatchError, changes_of
 from backchannel.agents.responses.patching import apply_patch
 from backchannel.agents.responses.permission import Deed, Ruling, deeds_of, risks_of
 from backchannel.agents.responses.tools import ApplyPatch, ExecCommand, ToolError, WriteStdin, read_call
+from backchannel.agents.responses.where import Where
 from backchannel.core import (
     AgentApprovalRequested,
     AgentApprovalWithdrawn,
@@ -52,6 +54,7 @@ __all__ = ["Turn"]
 _MANY: Final = 256
 _DECLINED: Final = "The user declined this. Do without it."
 _NOBODY_ASKED: Final = "This was declined: it needs a permission, and nobody may be asked. Do without it."
+_LEADS_ELSEWHERE: Final = "Not done: what this names is another file or folder by now than the one that was permitted."
 _SAID_SOMETHING_ELSE: Final = "Not done: the user was asked for permission and said something else."
 
 _log = logging.getLogger(__name__)
@@ -280,25 +283,31 @@ class Turn:
     async def _execute(self, use: ExecCommand) -> str:
         confinement = await self._confine()
         command_id = self._commands.next_id()
-        folder = self._real(use.workdir or "")
+        where = self._where(use)
         # Who is asked has to see all that the answer is about.
-        elsewhere = f" in {use.workdir}" if folder != self._real("") else ""
+        elsewhere = f" in {where.shown}" if where.shown else ""
         outside = " without the sandbox" if use.escalated and confinement.rules.sandboxed else ""
+        risks = {*risks_of(use.shell), *(() if where.is_inside else (Risk.OUTSIDE_WORKSPACE,))}
         refused = await self._permission(
-            confinement.rules.command(use.shell, escalated=use.escalated),
+            confinement.rules.command(use.shell, where=where, escalated=use.escalated),
             _Wanted(
                 action=f"run {' '.join(use.shell.split())}{elsewhere}{outside}",
                 detail="\n".join(part for part in (use.shell, use.reason) if part),
-                risks=risks_of(use.shell),
+                risks=tuple(risk for risk in Risk if risk in risks),
                 command_id=command_id,
-                deeds=frozenset({Deed("run", use.shell, folder, is_escalated=use.escalated)}),
-                folder=folder if elsewhere else None,
+                deeds=frozenset({Deed("run", use.shell, where.folder, is_escalated=use.escalated)}),
+                folder=where.folder if elsewhere else None,
             ),
         )
         if refused is not None:
             return refused
+        if self._where(use) != where:
+            return _LEADS_ELSEWHERE
         return await self._commands.run(
-            use, command_id=command_id, sandbox=None if use.escalated else confinement.sandbox
+            use,
+            command_id=command_id,
+            folder=where.folder if elsewhere else None,
+            sandbox=None if use.escalated else confinement.sandbox,
         )
 
     async def _patch(self, patch: str) -> str:
@@ -308,6 +317,7 @@ class Turn:
         deletes = any(line.startswith("*** Delete File: ") for line in patch.splitlines())
         what = ", ".join(dict.fromkeys(names)) or "files"
         changes = changes_of(patch)
+        deeds = deeds_of(changes, real=self._real)
         command_id = self._commands.next_id()
         refused = await self._permission(
             (await self._confine()).rules.patch(),
@@ -316,12 +326,14 @@ class Turn:
                 detail=patch,
                 risks=(Risk.DELETE,) if deletes else (),
                 command_id=command_id,
-                deeds=deeds_of(changes, real=self._real),
+                deeds=deeds,
                 changes=changes,
             ),
         )
         if refused is not None:
             return refused
+        if deeds_of(changes, real=self._real) != deeds:
+            return _LEADS_ELSEWHERE
         started_s = asyncio.get_running_loop().time()
         self._tell(
             AgentCommandStarted(
@@ -352,13 +364,11 @@ class Turn:
             )
         return told
 
+    def _where(self, use: ExecCommand) -> Where:
+        return Where.of(self._root, use.workdir or "")
+
     def _real(self, name: str) -> str:
-        """The file or folder that a name in the workspace leads to."""
-        try:
-            return os.path.realpath(self._root / name)
-        except ValueError:
-            # No file has such a name.
-            return name
+        return Where.of(self._root, name).folder
 
     async def _permission(self, ruling: Ruling, wanted: _Wanted) -> str | None:
         """None when it may be done; else what the model is told."""
