@@ -107,6 +107,16 @@ def test_what_did_not_reach_the_agent_is_told_first_the_next_time() -> None:
     assert briefing.take() == ()
 
 
+def test_what_was_put_back_stays_in_its_order() -> None:
+    briefing = Briefing()
+    first, second, third = (Note("user", text) for text in ("<1>", "<2>", "<3>"))
+    briefing.put_back((first,))
+    briefing.put_back((second,))
+
+    assert briefing.after_returned((third,)) == (first, second, third)
+    assert briefing.after_returned((third,)) == (third,)
+
+
 def test_a_text_that_is_given_in_the_place_of_ours_is_bounded() -> None:
     assert MAX_TOKENS == 8192
 

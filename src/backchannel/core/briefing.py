@@ -74,20 +74,23 @@ class Briefing:
     def take(self) -> tuple[Note, ...]:
         """The messages that go with the turn that begins now, in order; afterwards they have been told."""
         told = (
-            *self._returned,
             *(Note("user", tail) for tail in self._tails),
             *(
                 Note("developer", f"<realtime_conversation>\n{text}\n</realtime_conversation>")
                 for _, text in self._waiting
             ),
         )
-        self._returned = ()
         self._tails.clear()
         if self._waiting:
             self._knows_of_voice = self._waiting[-1][0]
         self._waiting.clear()
-        return told
+        return self.after_returned(told)
+
+    def after_returned(self, notes: tuple[Note, ...]) -> tuple[Note, ...]:
+        """These, after what was put back before."""
+        returned, self._returned = self._returned, ()
+        return (*returned, *notes)
 
     def put_back(self, notes: tuple[Note, ...]) -> None:
-        """These were taken and have not reached the agent: they go with the next turn, before all others."""
-        self._returned = (*notes, *self._returned)
+        """These were taken and have not reached the agent: they go with the next turn, before what comes later."""
+        self._returned = (*self._returned, *notes)
