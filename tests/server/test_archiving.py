@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from backchannel import core
-from backchannel.errors import LocalProtocolError, SteerRefused
+from backchannel.errors import LocalProtocolError, SteerRefused, StoreError
 from backchannel.server import app as module
 from backchannel.server.asks import Ask
+from backchannel.testing import ScriptedServer
 from backchannel.threads import MemoryThreads, Thread
 from tests.runtime.stage import ended, until
 from tests.server.stage import House, house
@@ -28,20 +29,24 @@ ARCHIVED = f"the thread {THREAD} is archived; take it out with thread/unarchive 
 
 
 class HeldThreads(MemoryThreads):
-    """A store in which one operation can be held up, once."""
+    """A store in which one operation of a kind can be held up."""
 
     def __init__(self, cwd: Path) -> None:
         super().__init__()
-        self.held: dict[str, threading.Event] = {}
+        self.held: dict[str, tuple[int, threading.Event]] = {}
         self.inside: set[str] = set()
         self.create(Thread(thread_id=THREAD, cwd=str(cwd), created_at_ms=1, updated_at_ms=1, client_kind="vscode"))
 
-    def hold(self, name: str) -> threading.Event:
-        self.held[name] = may = threading.Event()
+    def hold(self, name: str, *, after: int = 0) -> threading.Event:
+        may = threading.Event()
+        self.held[name] = after, may
         return may
 
     def _pass(self, name: str) -> None:
-        if (may := self.held.pop(name, None)) is not None:
+        n_before, may = self.held.pop(name, (0, None))
+        if may is not None and n_before:
+            self.held[name] = n_before - 1, may
+        elif may is not None:
             self.inside.add(name)
             may.wait(8)
 
@@ -165,7 +170,7 @@ async def test_a_first_turn_does_not_begin_while_it_is_archived(tmp_path: Path) 
     async with house(tmp_path, store=store) as staged:
         client, other = await staged.client(), await staged.client()
         new = {"threadId": (await client.ask("thread/start", {}))["thread"]["id"]}
-        may = store.hold("get")
+        may = store.hold("get", after=1)
         archive = client.send("thread/archive", new)
         await until(lambda: "get" in store.inside, "the archiving")
         assert "thread not found" in await other.refused("turn/start", {**new, "input": TEXT})
@@ -174,29 +179,110 @@ async def test_a_first_turn_does_not_begin_while_it_is_archived(tmp_path: Path) 
         assert store.get(new["threadId"]) is None
 
 
-@pytest.mark.parametrize("what", ["breaks down", "does not end"])
-async def test_what_cannot_be_ended_does_not_keep_it_from_being_archived(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+async def test_an_agent_that_breaks_down_does_not_keep_it_from_being_archived(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(tmp_path, store=HeldThreads(tmp_path)) as staged:
+        client = await staged.client()
+        await client.ask("thread/resume", ONE)
+
+        async def close() -> None:
+            raise RuntimeError("planted")
+
+        monkeypatch.setattr(staged.agent(THREAD), "close", close)
+        assert await client.ask("thread/archive", ONE) == {}
+        assert client.peer.threads == set()
+        await client.ask("thread/unarchive", ONE)
+        await client.ask("thread/resume", ONE)
+
+
+async def test_a_thread_whose_turn_does_not_end_is_not_worked_in_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_PUTTING_AWAY_S", 0.1)
     store = HeldThreads(tmp_path)
     async with house(tmp_path, store=store) as staged:
         client = await staged.client()
+        new = {"threadId": (await client.ask("thread/start", {"ephemeral": True}))["thread"]["id"]}
+        await client.ask("thread/resume", ONE)
+        for thread in (new, ONE):
+            await client.ask("turn/start", {**thread, "input": TEXT})
+            await until(lambda: staged.agent(thread["threadId"]).running, "the turn")  # noqa: B023 (it is over by then)
+            assert await client.ask("thread/archive", thread) == {}
+        await client.ask("thread/unarchive", ONE)
+        assert "has not ended yet" in await client.refused("thread/resume", ONE)
+        for thread in (new, ONE):
+            staged.agent(thread["threadId"]).desk.put_nowait(
+                core.AgentMessage(turn_id="t", text="Late.", phase=core.Phase.FINAL)
+            )
+            staged.agent(thread["threadId"]).desk.put_nowait(ended("t"))
+        await until(lambda: staged.agents_closed == 2, "the end of both")
+        await client.ask("thread/resume", ONE)
+        assert store.get(new["threadId"]) is None
+
+
+async def test_a_conversation_that_does_not_end_is_not_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with ScriptedServer([]) as server, house(tmp_path, url=server.url, store=HeldThreads(tmp_path)) as staged:
+        client = await staged.client()
+        await client.ask("thread/resume", ONE)
+        await client.ask("thread/realtime/start", {**ONE, "outputModality": "audio"})
+        await client.sees("thread/realtime/started")
+        voice = staged.app.voices[THREAD]
+
+        async def stop() -> None:
+            raise RuntimeError("planted")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(voice, "stop", stop)
+            assert await client.ask("thread/archive", ONE) == {}
+        assert staged.app.voices == {}
+        await voice.stop()
+
+
+@pytest.mark.parametrize("breaks", ["get", "set_archived"])
+async def test_who_archives_is_told_when_the_store_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, breaks: str
+) -> None:
+    store = HeldThreads(tmp_path)
+    async with house(tmp_path, store=store) as staged:
+        client = await staged.client()
         await client.ask("thread/resume", ONE)
 
-        async def close() -> None:
-            if what == "breaks down":
-                raise RuntimeError("it broke down")
-            await asyncio.Event().wait()
+        def fail(*_: object, **__: object) -> None:
+            raise (
+                StoreError(problem="busy", path="x", reason="it is busy", remedy="wait") if breaks == "get" else OSError
+            )
 
-        monkeypatch.setattr(staged.agent(THREAD), "close", close)
-        assert await client.ask("thread/archive", ONE) == {}
-        assert client.peer.threads == set()
-        assert await client.ask("thread/unarchive", ONE) != {}
-        await client.ask("thread/resume", ONE)
+        with monkeypatch.context() as patched:
+            patched.setattr(store, breaks, fail)
+            refused = (await client.answer_to(client.send("thread/archive", ONE)))["error"]["message"]
+        assert ("busy" if breaks == "get" else "OSError") in refused
+        assert client.all("thread/archived") == []
+        assert not is_archived(store)
+        # What cannot be archived goes on, as far as that is known beforehand.
+        assert (THREAD in staged.app.threads) is (breaks == "get")
 
 
-@pytest.mark.parametrize("how", ["refused", "too late"])
+async def test_a_fork_is_loaded_once(tmp_path: Path) -> None:
+    store = HeldThreads(tmp_path)
+    async with house(tmp_path, store=store) as staged:
+        client, other = await staged.client(), await staged.client()
+        may = store.hold("entries")
+        fork = client.send("thread/fork", ONE)
+        await until(lambda: "entries" in store.inside, "the loading")
+        (new,) = {each["id"] for each in (await other.ask("thread/list", {}))["data"]} - {THREAD}
+        resume = other.send("thread/resume", {"threadId": new})
+        await others_have_had_their_turn(staged)
+        may.set()
+        assert (await client.answer_to(fork))["result"]["thread"]["id"] == new
+        assert (await other.answer_to(resume))["result"]["thread"]["id"] == new
+        assert len(staged.agents) == 1
+        assert staged.agents_closed == 0
+
+
+@pytest.mark.parametrize("how", ["refused", "broken", "too late"])
 async def test_what_a_change_was_to_tell_is_told_with_the_next_turn(tmp_path: Path, how: str) -> None:
     async with house(tmp_path, store=HeldThreads(tmp_path)) as staged:
         client = await staged.client()
@@ -207,8 +293,8 @@ async def test_what_a_change_was_to_tell_is_told_with_the_next_turn(tmp_path: Pa
         await until(lambda: agent.running, "the turn")
         live.briefing.begins()
         notes = live.briefing.take()
-        if how == "refused":
-            agent.refuses_with = SteerRefused("no")
+        if how != "too late":
+            agent.refuses_with = SteerRefused("no") if how == "refused" else RuntimeError("planted")
         else:
             may = agent.accepts_steer = asyncio.Event()
         live.submit(Ask(text="and that", briefing=notes, by_voice=True))
@@ -224,7 +310,7 @@ async def test_what_a_change_was_to_tell_is_told_with_the_next_turn(tmp_path: Pa
             may.set()
         await client.sees("error")
         agent.refuses_with = agent.accepts_steer = None
-        if how == "refused":
+        if how != "too late":
             agent.desk.put_nowait(ended("t"))
             await client.sees("turn/completed")
         await client.ask("turn/start", asked)

@@ -5,6 +5,8 @@
 | loaded thread, its agent | `thread/start`, `thread/resume`, `thread/fork` | half an hour without clients, `close` |
 | conversation of a thread | `thread/realtime/start` | its end, `thread/realtime/stop`, its thread's release |
 | store, writer, engine | `open`, the first conversation with the local engine | `close` |
+
+The file is long because that a thread is loaded once, and not while it is put away, can only be judged as a whole.
 """
 
 from __future__ import annotations
@@ -55,8 +57,10 @@ _CLOSING_S: Final = 2.7
 _CLEARING_UP_S: Final = 2.5
 _LAST_WRITES_S: Final = 0.5
 """How long the store has at least."""
-_PUTTING_AWAY_S: Final = 10.0
-"""How long a conversation, and then a turn with its agent, may take to end when their thread is archived."""
+_STOPPING_S: Final = 5.0
+"""How long a conversation may take to end when its thread is archived."""
+_PUTTING_AWAY_S: Final = 12.0
+"""How long that and a turn with its agent are waited for."""
 _LOOKS_EVERY_S: Final = 60.0
 _NEEDED_SOON: Final = ("aiohttp", "backchannel.agents.workspace", "backchannel.agents.responses")
 
@@ -97,8 +101,8 @@ class App:
         self._ephemeral: set[str] = set()
         self._held: collections.Counter[str] = collections.Counter()
         """How many are about to use a thread."""
-        self._leaving: set[LiveThread] = set()
-        """Those that are being put away."""
+        self.leaving: dict[str, LiveThread] = {}
+        """Those that have been put away and have not ended yet, by their id."""
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         """Of threads that are being loaded or put away."""
         self._questions: dict[str, list[Question]] = {}
@@ -130,7 +134,7 @@ class App:
             async with asyncio.timeout(_CLEARING_UP_S):
                 stops = [
                     *(voice.stop() for voice in self.voices.values()),
-                    *(live.close() for live in (*self.threads.values(), *self._leaving)),
+                    *(live.close() for live in (*self.threads.values(), *self.leaving.values())),
                 ]
                 # Whatever goes wrong in one, the others end.
                 await asyncio.gather(*stops, return_exceptions=True)
@@ -301,18 +305,37 @@ class App:
         live = self.threads.pop(thread_id, None)
         if live is None:
             return
-        self._leaving.add(live)
+        self.leaving[thread_id] = live
+        ending = self.start("put away", self._put_away(live))
         try:
-            if (voice := self.voices.get(thread_id)) is not None:
-                await _ended(voice.stop(), "a conversation")
-            await _ended(live.close(), "a thread")
+            await asyncio.wait([ending], timeout=_PUTTING_AWAY_S)
         finally:
-            self._leaving.discard(live)
-            self._forget(thread_id)
+            if not ending.done():
+                _log.warning("! a thread that is archived has not ended yet")
             told = appserver.ThreadStatusChangedNotification(thread_id=thread_id, status=appserver.NotLoadedStatus())
             self.tell(thread_id, "thread/status/changed", told)
             for peer in list(self.peers):
                 self.leave(peer, thread_id)
+
+    async def _put_away(self, live: LiveThread) -> None:
+        thread_id = live.thread_id
+        try:
+            if (voice := self.voices.get(thread_id)) is not None:
+                await self._stop_for_good(voice, thread_id)
+            await live.close()
+        finally:
+            # Only now: until then it may be told of what is not to be kept.
+            del self.leaving[thread_id]
+            self._forget(thread_id)
+
+    async def _stop_for_good(self, voice: Voice, thread_id: str) -> None:
+        try:
+            async with asyncio.timeout(_STOPPING_S):
+                await voice.stop()
+        except Exception:
+            _log.exception("! a conversation did not end")
+        if self.voices.get(thread_id) is voice:
+            del self.voices[thread_id]
 
     def _forget(self, thread_id: str) -> None:
         self._ephemeral.discard(thread_id)
@@ -384,15 +407,6 @@ class App:
 def _load_ahead() -> None:
     for name in _NEEDED_SOON:
         importlib.import_module(name)
-
-
-async def _ended(work: Coroutine[object, object, None], what: str) -> None:
-    """Wait for something to end, but not forever, and whatever goes wrong in it."""
-    try:
-        async with asyncio.timeout(_PUTTING_AWAY_S):
-            await work
-    except Exception:
-        _log.exception("! %s did not end", what)
 
 
 def _failed(name: str, exc: Exception) -> None:

@@ -188,9 +188,11 @@ class LiveThread:
     async def close(self) -> None:
         """End its turn and its agent. Idempotent."""
         self._is_closed = True
-        await self.interrupt()
-        await self._ended()
-        await self._agent.close()
+        try:
+            await self.interrupt()
+            await self._ended()
+        finally:
+            await self._agent.close()
 
     # The turn
 
@@ -198,7 +200,7 @@ class LiveThread:
         request = TurnRequest(
             turn_id=turn.turn_id,
             text=ask.text,
-            briefing=ask.briefing or self.briefing.take(),
+            briefing=self.briefing.after_returned(ask.briefing) if ask.briefing else self.briefing.take(),
             thread_id=self.thread_id,
             session_id=self.thread_id,
             origin={} if self.thread.forked_from is None else {"forked_from_thread_id": self.thread.forked_from},
@@ -245,10 +247,13 @@ class LiveThread:
         try:
             await self._agent.steer(ask.text, metadata=metadata, briefing=ask.briefing)
         except SteerRefused as exc:
-            self.briefing.put_back(ask.briefing)
-            self.failed(f"failed to submit turn input: {exc}")
+            self._not_taken(ask, str(exc))
         except LocalProtocolError:
             await self._too_late(turn, ask)
+        except Exception as exc:
+            # The boundary to the agent, as in `_run`.
+            _log.exception("! agent %s failed", self._agent.name)
+            self._not_taken(ask, f"the agent {self._agent.name} broke down: {type(exc).__name__}")
         else:
             turn.metadata = metadata
             turn.changed(ask)
@@ -257,13 +262,16 @@ class LiveThread:
     async def _too_late(self, turn: RunningTurn, ask: Ask) -> None:
         """The turn ended while the change was on its way: it is the next one, unless somebody said stop after it."""
         if turn.is_stopped:
-            self.briefing.put_back(ask.briefing)
-            self.failed("failed to submit turn input: the turn was stopped before it could take this")
+            self._not_taken(ask, "the turn was stopped before it could take this")
             return
         if self.turn is turn:
             await self._ended()
         if not self._is_closed:
             self.submit(ask)
+
+    def _not_taken(self, ask: Ask, why: str) -> None:
+        self.briefing.put_back(ask.briefing)
+        self.failed(f"failed to submit turn input: {why}")
 
     def _answered(self, turn: RunningTurn, approval_id: str, decision: Decision) -> None:
         if decision == "unanswered" and self.on_report is not None:

@@ -112,28 +112,12 @@ class _Threads:
         check_thread_id(params.thread_id)
         if params.last_turn_id is not None and params.before_turn_id is not None:
             raise Refused("expected one of lastTurnId and beforeTurnId, got both; leave one of them out")
-        new_id, at_ms = self._app.new_id(), self._app.now_ms()
-        store = self._app.options.store
-        try:
-            async with self._app.loading(params.thread_id):
-                await self._in_use(params.thread_id)
-                thread = await aside(
-                    lambda: store.fork(
-                        params.thread_id,
-                        new_id,
-                        at_ms=at_ms,
-                        last_turn_id=params.last_turn_id,
-                        before_turn_id=params.before_turn_id,
-                    )
-                )
-        except UnknownThread:
-            raise Refused(f"no rollout found for thread id {params.thread_id}") from None
-        except LocalProtocolError as exc:
-            raise Refused(str(exc)) from None
-        except StoreError as exc:
-            raise _unusable(exc) from exc
-        live = await self._load(thread, changed_for_thread(self._settings(thread), params), is_kept=True)
-        answer = await self._joined_with_turns(peer, live, without=params.exclude_turns)
+        new_id = self._app.new_id()
+        # Everybody can find it as soon as it is kept.
+        async with self._app.loading(new_id):
+            thread = await self._forked(new_id, params)
+            live = await self._load(thread, changed_for_thread(self._settings(thread), params), is_kept=True)
+            answer = await self._joined_with_turns(peer, live, without=params.exclude_turns)
         self._app.start("thread started", self._tell_started(peer, answer.thread))
         return answer
 
@@ -217,6 +201,8 @@ class _Threads:
     async def _archive(self, thread_id: str) -> None:
         async with self._app.loading(thread_id):
             if thread_id in self._app.threads:
+                # Before anything ends, the store has to be there.
+                await self._stored(thread_id)
                 await self._app.put_away(thread_id)
                 # One in which nothing was done is not kept, and just gone.
                 is_kept = await self._stored(thread_id) is not None
@@ -239,6 +225,27 @@ class _Threads:
         return appserver.ThreadUnarchiveResponse(thread=self._seen(dataclasses.replace(thread, archived=False)))
 
     # Parts of them
+
+    async def _forked(self, new_id: str, params: appserver.ThreadForkParams) -> Thread:
+        at_ms, store = self._app.now_ms(), self._app.options.store
+        try:
+            async with self._app.loading(params.thread_id):
+                await self._in_use(params.thread_id)
+                return await aside(
+                    lambda: store.fork(
+                        params.thread_id,
+                        new_id,
+                        at_ms=at_ms,
+                        last_turn_id=params.last_turn_id,
+                        before_turn_id=params.before_turn_id,
+                    )
+                )
+        except UnknownThread:
+            raise Refused(f"no rollout found for thread id {params.thread_id}") from None
+        except LocalProtocolError as exc:
+            raise Refused(str(exc)) from None
+        except StoreError as exc:
+            raise _unusable(exc) from exc
 
     def _folder(self, named: str | None) -> str:
         base = self._app.options.cwd
@@ -318,6 +325,8 @@ class _Threads:
             raise Refused(f"no rollout found for thread id {thread_id}")
         if thread.archived:
             raise Refused(f"the thread {thread_id} is archived; take it out with thread/unarchive first")
+        if thread_id in self._app.leaving:
+            raise Refused(f"the thread {thread_id} has been archived and its agent has not ended yet; try again later")
         return thread
 
     async def _stored(self, thread_id: str) -> Thread | None:
