@@ -29,7 +29,8 @@ def test_it_is_where_every_link_leads(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("folder", "is_inside", "shown"),
     [
-        ("/w", True, ""),
+        ("/w", True, "."),
+        ("/w/ ", True, "' '"),
         ("/w/a/b", True, "a/b"),
         ("/w/a\n only a  test", True, "a only a test"),
         ("/wide", False, "/wide"),
@@ -41,5 +42,12 @@ def test_who_is_asked_is_told_of_it(folder: str, shown: str, *, is_inside: bool)
     assert (where.is_inside, where.shown) == (is_inside, shown)
 
 
-def test_everything_is_in_the_root_of_all() -> None:
+def test_only_the_workspace_is_the_workspace() -> None:
+    assert Where("/w", "/w").is_root
+    assert not Where("/w", "/w/ ").is_root
+
+
+def test_the_workspace_may_be_the_root_of_all() -> None:
     assert Where("/", "/etc").is_inside
+    assert Where("/", "/nowhere").is_plain_for_git
+    assert not Where("/w", "/nowhere").is_plain_for_git

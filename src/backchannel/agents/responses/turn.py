@@ -285,7 +285,8 @@ class Turn:
         command_id = self._commands.next_id()
         where = self._where(use)
         # Who is asked has to see all that the answer is about.
-        elsewhere = f" in {where.shown}" if where.shown else ""
+        elsewhere = "" if where.is_root else f" in {where.shown}"
+        folder = None if where.is_root else where.folder
         outside = " without the sandbox" if use.escalated and confinement.rules.sandboxed else ""
         risks = {*risks_of(use.shell), *(() if where.is_inside else (Risk.OUTSIDE_WORKSPACE,))}
         refused = await self._permission(
@@ -296,7 +297,7 @@ class Turn:
                 risks=tuple(risk for risk in Risk if risk in risks),
                 command_id=command_id,
                 deeds=frozenset({Deed("run", use.shell, where.folder, is_escalated=use.escalated)}),
-                folder=where.folder if elsewhere else None,
+                folder=folder,
             ),
         )
         if refused is not None:
@@ -304,10 +305,7 @@ class Turn:
         if self._where(use) != where:
             return _LEADS_ELSEWHERE
         return await self._commands.run(
-            use,
-            command_id=command_id,
-            folder=where.folder if elsewhere else None,
-            sandbox=None if use.escalated else confinement.sandbox,
+            use, command_id=command_id, folder=folder, sandbox=None if use.escalated else confinement.sandbox
         )
 
     async def _patch(self, patch: str) -> str:

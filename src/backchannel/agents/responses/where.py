@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from backchannel.net import is_secret
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["Where"]
 
@@ -33,11 +30,15 @@ class Where:
         return _is_inside(self.folder, self.root)
 
     @property
+    def is_root(self) -> bool:
+        """Whether it is the workspace itself."""
+        return self.folder == self.root
+
+    @property
     def shown(self) -> str:
-        """As a person is told of it, on one line; blank for the workspace itself."""
-        if self.folder == self.root:
-            return ""
-        return " ".join((os.path.relpath(self.folder, self.root) if self.is_inside else self.folder).split())
+        """As a person is told of it, on one line."""
+        name = os.path.relpath(self.folder, self.root) if self.is_inside else self.folder
+        return " ".join(name.split()) or repr(name)
 
     def may_be_read(self, name: str) -> bool:
         """Whether what a name here leads to is in the workspace, and not what may hold secrets."""
@@ -50,12 +51,13 @@ class Where:
 
         It runs what the configuration of a repository says, and patches write such files unasked, if not into `.git`.
         """
-        place = self.folder
-        while _is_inside(place, self.root):
-            if os.path.lexists(os.path.join(place, "HEAD")):
+        folder = Path(self.folder)
+        for place in (folder, *folder.parents):
+            if os.path.lexists(place / "HEAD"):
                 return False
-            place = os.path.dirname(place)
-        return True
+            if str(place) == self.root:
+                return True
+        return False
 
 
 def _real(folder: str | Path, name: str) -> str:
