@@ -20,6 +20,7 @@ from tests.server.stage import House, house
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from backchannel.core import AgentReport
     from backchannel.threads import Entry, Page, Turn, TurnQuery
 
 THREAD = "01900000-0000-7000-8000-000000000001"
@@ -318,3 +319,19 @@ async def test_what_a_change_was_to_tell_is_told_with_the_next_turn(tmp_path: Pa
         assert agent.requests[1].briefing == notes
         agent.desk.put_nowait(ended("t"))
         await client.sees("turn/completed", times=2)
+
+
+async def test_what_a_turn_that_never_began_was_to_tell_is_told_with_the_next(tmp_path: Path) -> None:
+    async with house(tmp_path, store=HeldThreads(tmp_path)) as staged:
+        client = await staged.client()
+        await client.ask("thread/resume", ONE)
+        live, agent = staged.app.threads[THREAD], staged.agent(THREAD)
+        live.briefing.begins()
+        happens: tuple[AgentReport | Exception, ...] = (RuntimeError("planted"), ended("t"), ended("t"))
+        for n, what in enumerate(happens, 1):
+            await client.ask("turn/start", {**ONE, "input": TEXT})
+            agent.desk.put_nowait(what)
+            await client.sees("turn/completed", times=n)
+        first, second, third = (request.briefing for request in agent.requests)
+        assert first
+        assert (second, third) == (first, ())

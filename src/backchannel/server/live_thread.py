@@ -209,12 +209,14 @@ class LiveThread:
             output_schema=ask.output_schema,
         )
         end: core.AgentTurnEnded | None = None
+        has_begun = False
         try:
             self._status_changed()
             turn.begin(ask)
             self._pass_on_ask(ask)
             async with contextlib.aclosing(self._agent.run(request)) as reports:
                 async for report in reports:
+                    has_begun = True
                     if isinstance(report, core.AgentTurnEnded):
                         end = report
                     else:
@@ -226,6 +228,8 @@ class LiveThread:
         except Exception as exc:
             # The boundary to the agent: whatever goes wrong in it fails its turn and nothing else.
             _log.exception("! agent %s failed", self._agent.name)
+            if not has_begun:
+                self.briefing.put_back(request.briefing)
             error = f"the agent {self._agent.name} broke down: {type(exc).__name__}"
             end = core.AgentTurnEnded(turn_id=turn.turn_id, outcome=core.Outcome.FAILED, error=error)
         if end is None:

@@ -95,7 +95,7 @@ class Rules:
 
         Args:
             shell: As a shell reads it.
-            where: It is to run.
+            where: Where it is to run.
             escalated: Whether it is to run without the sandbox.
         """
         if not escalated and only_reads(shell, where=where):
