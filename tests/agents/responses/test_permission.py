@@ -155,7 +155,10 @@ def test_a_name_that_leads_elsewhere_is_not_just_read(tmp_path: Path) -> None:
     where = Where.of(root, "")
     for shell in ("cat out/f", "ls out", "cat key", "git diff --no-index in out"):
         assert not only_reads(shell, where=where)
+    for shell in ("wc --files0-from=out/f", "git blame --contents=key a", "git blame -wSkey a", "git diff -Oout/f"):
+        assert not only_reads(shell, where=where)
     assert only_reads("cat in", where=where)
+    assert only_reads("git blame --contents=in -w a", where=where)
 
 
 def test_git_is_not_trusted_in_what_could_be_a_repository_of_plain_files(tmp_path: Path) -> None:

@@ -139,8 +139,9 @@ def only_reads(shell: str, *, where: Where) -> bool:
     # What is read goes to the model, so keys, and what is not of this folder, are no matter of course.
     if any(_OUTSIDE.search(word) or is_secret(word) for word in words[1:]):
         return False
-    # Nor may a name that looks harmless lead there.
-    if not all(map(where.may_be_read, ("", *words[1:]))):
+    # Nor may a name that looks harmless lead there, also where it ends an option: `--contents=name`, `-Sname`.
+    ends = [word[at:] for word in words[1:] if word.startswith("-") for at in range(1, len(word))]
+    if not all(map(where.may_be_read, ("", *words[1:], *ends))):
         return False
     if words[0] == "git":
         is_reader = len(words) > 1 and words[1] in _GIT_READERS and not any(map(_GIT_ABLE_TO_DO_MORE.match, words[2:]))
